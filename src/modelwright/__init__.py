@@ -1,0 +1,3 @@
+"""Modelwright: from a data file to a prediction service that watches itself."""
+
+__version__ = "0.1.0"

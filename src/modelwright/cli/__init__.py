@@ -1,0 +1,1 @@
+"""One module a verb, loaded lazily; one place that prints errors."""

@@ -1,0 +1,1 @@
+"""Reading, inferring, validating, versioning and splitting the data, and its reference profile."""

@@ -1,0 +1,1 @@
+"""Targets a bundle can be shipped to, each a folder of templates."""

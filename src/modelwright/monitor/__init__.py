@@ -1,0 +1,1 @@
+"""Live quality, drift and alarms."""

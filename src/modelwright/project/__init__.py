@@ -1,0 +1,1 @@
+"""The project file (typed, with a JSON Schema), and settings that know where they came from."""

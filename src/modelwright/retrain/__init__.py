@@ -1,0 +1,1 @@
+"""Jobs, triggers, the duel between challenger and champion, promotion and rollback."""

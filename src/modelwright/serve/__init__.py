@@ -1,0 +1,1 @@
+"""The server: protocols, prediction log, metrics, swap."""

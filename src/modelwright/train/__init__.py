@@ -1,0 +1,1 @@
+"""Candidates, search, evaluation, tracking and the gate."""
