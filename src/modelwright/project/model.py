@@ -1,0 +1,157 @@
+"""The project file, typed. Every key a person may write stands here, with its default and meaning."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from modelwright.schema.columns import Kind, Scalar
+from modelwright.schema.metrics import Task
+
+
+class Section(BaseModel):
+    """A mapping of the project file: unknown keys are mistakes, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SqlSource(Section):
+    """A table read from a database."""
+
+    url: str = Field(description="SQLAlchemy URL, for example postgresql://user@host/db.")
+    query: str = Field(description="The SELECT whose rows are the data.")
+
+
+class Split(Section):
+    """Which rows are held out to measure quality."""
+
+    test: Annotated[float, Field(gt=0, lt=1)] = Field(default=0.2, description="Share of rows held out.")
+    seed: int = Field(default=42, ge=0, lt=2**32, description="Seed of the split and of training.")
+    by_time: str | None = Field(default=None, description="Column to order by: the latest rows are held out.")
+    by_group: str | None = Field(default=None, description="Column whose values stay on one side.")
+
+
+class Data(Section):
+    """Where the rows come from and what they are for."""
+
+    source: str | SqlSource = Field(
+        description="File, folder of Parquet, sklearn:NAME, s3://…, or url and query."
+    )
+    target: str | None = Field(default=None, description="Column to predict; none for clustering.")
+    id: str | None = Field(default=None, description="Column kept for lineage, never a feature.")
+    drop: list[str] = Field(default=[], description="Columns left out.")
+    missing: list[str] | None = Field(
+        default=None, description="Spellings of a missing value, beside the empty cell."
+    )
+    labels: dict[str, str] = Field(default={}, description="What people call the target's values.")
+    split: Split = Split()
+
+
+class Feature(Section):
+    """What is known of a column beyond what its values show. Only what differs from what was inferred."""
+
+    kind: Kind | None = None
+    nullable: bool | None = None
+    min: float | None = Field(default=None, description="Values below are refused.")
+    max: float | None = Field(default=None, description="Values above are refused.")
+    categories: list[str] | None = None
+    strict: bool = Field(
+        default=False, description="Refuse unseen categories and values outside the training range."
+    )
+    description: str = ""
+    unit: str = ""
+    encoder: str | None = Field(
+        default=None, description="Image or text columns: an encoder given as an ONNX file."
+    )
+
+
+CandidateSpec = str | dict[str, dict[str, Any]]
+"""A name from the catalogue or a dotted path, alone or with its settings; ``search`` holds ranges."""
+
+
+class Search(Section):
+    """How long to look for better settings."""
+
+    trials: int = Field(default=30, ge=1)
+    timeout: str | float = Field(default="10m", description="Seconds, or a length such as 90s, 10m, 1h.")
+
+
+class Train(Section):
+    """Which models to try and how the winner is picked."""
+
+    candidates: list[CandidateSpec] = Field(default=[], description="Empty: a sensible set for the task.")
+    metric: str | None = Field(default=None, description="Picks the winner; default by task.")
+    search: Search = Search()
+    class_weight: Literal["balanced", "none"] | None = Field(
+        default=None, description="Default: balanced when rare."
+    )
+
+
+class Gate(Section):
+    """What a version must reach to be served."""
+
+    floors: dict[str, float] = Field(
+        default={}, description="Least value of a metric (most, where less is better)."
+    )
+    non_inferiority: float = Field(
+        default=0.005, ge=0, description="Margin against the champion on the same rows."
+    )
+
+
+class Serve(Section):
+    """How the project is served unless a flag or the environment says otherwise."""
+
+    port: int = Field(default=5000, ge=1, le=65535)
+    threshold: float | dict[str, float] | None = Field(
+        default=None, description="Decision threshold of a binary classifier."
+    )
+
+
+class Drift(Section):
+    """When a shift of the inputs raises an alarm."""
+
+    psi: float = Field(default=0.2, gt=0)
+    detectors: list[Literal["adwin", "page_hinkley"]] = ["adwin", "page_hinkley"]
+
+
+class Monitor(Section):
+    """What is watched while serving."""
+
+    window: int = Field(default=500, ge=10)
+    drift: Drift = Drift()
+
+
+class Retrain(Section):
+    """What starts a retraining."""
+
+    new_samples: int | None = Field(default=None, ge=1)
+    quality: dict[str, float] | None = None
+    on_drift: bool = False
+    cooldown: str | float = "1h"
+
+
+class ModelPart(Section):
+    """One model of a project that has several."""
+
+    task: Task = Task.CLASSIFICATION
+    data: Data | None = Field(default=None, description="Default: the project's own.")
+    target: str | None = None
+    features: dict[str, Feature] = {}
+    train: Train = Train()
+    gate: Gate = Gate()
+
+
+class ProjectFile(Section):
+    """The whole file. Names are fixed: other programs and people's files rely on them."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?$")]
+    task: Task = Task.CLASSIFICATION
+    data: Data
+    features: dict[str, Feature] = {}
+    train: Train = Train()
+    gate: Gate = Gate()
+    serve: Serve = Serve()
+    monitor: Monitor = Monitor()
+    retrain: Retrain = Retrain()
+    models: dict[str, ModelPart] = {}

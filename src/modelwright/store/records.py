@@ -1,0 +1,176 @@
+"""The rows of the store, as values. What each table means is said here; how it is kept, in ``tables``."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from modelwright.schema.metrics import Metric, Parity
+
+
+class Verdict(StrEnum):
+    """What the gate said of a version."""
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a version may be served or may not.
+
+    Attributes:
+        verdict: The outcome.
+        reasons: Sentences a person can read, one per check, the failed ones first.
+        checks: The same for programs: name of a check → its numbers.
+        decided: When, UTC.
+    """
+
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    checks: dict[str, Any] = {}
+    decided: datetime
+
+
+class VersionRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A registered version. ``number`` counts 1, 2, 3… per project and is given by the store."""
+
+    project: str
+    number: int
+    created: datetime
+    estimator: str
+    metric: str
+    metrics: dict[str, Metric]
+    parity: dict[str, Parity]
+    decision: Decision
+    dataset_md5: str
+    git_commit: str
+    run_id: str
+    fingerprint: str  # hash of everything that went in: data, project file, code, lock
+    content_hash: str  # of the bundle
+    bundle: str  # folder, relative to the project's working folder where it lies inside
+    leaderboard: tuple[dict[str, Any], ...] = ()
+    environment: dict[str, str] = {}
+
+
+class ReleaseRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A version became champion. Append-only; the newest one is live."""
+
+    sequence: int
+    project: str
+    version: int
+    bundle: str
+    content_hash: str
+    released: datetime
+    reason: str
+    actor: str
+    settings: dict[str, Any] = {}  # shadow and canary, where asked for
+
+
+class PredictionRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One answered (or refused) row.
+
+    Attributes:
+        id: UUIDv7, or the client's own.
+        status: 200, or the status of the refusal.
+        inputs: The row as it was understood (as sent, where refused).
+        outputs: The answer, or the error.
+        latency: Seconds in the server.
+        client: Who asked, where known.
+        protocol: "predict", "invocations", "v2", "sagemaker", "cli".
+        role: "champion", "challenger" (shadow) or "canary".
+    """
+
+    id: str
+    project: str
+    version: int
+    time: datetime
+    status: int
+    inputs: Any
+    outputs: Any
+    warnings: tuple[Any, ...] = ()
+    latency: float = 0.0
+    client: str = ""
+    protocol: str = "predict"
+    role: str = "champion"
+
+
+class LabelRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """The truth that came for a prediction. Corrections are further rows; the newest counts."""
+
+    sequence: int
+    project: str
+    prediction_id: str
+    target: Any
+    received: datetime
+    client: str = ""
+
+
+class SampleRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A labelled row given for training."""
+
+    sequence: int
+    project: str
+    features: dict[str, Any]
+    target: Any
+    received: datetime
+    client: str = ""
+    used_by_version: int | None = None
+
+
+class JobState(StrEnum):
+    """Where a retraining stands. Legal moves: ``JobState.may_become``."""
+
+    QUEUED = "queued"
+    TRAINING = "training"
+    JUDGED = "judged"
+    PROMOTED = "promoted"
+    REJECTED = "rejected"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    def may_become(self, other: JobState) -> bool:
+        """Whether a job in this state may move to ``other``."""
+        return other in _MOVES[self]
+
+
+_MOVES: dict[JobState, frozenset[JobState]] = {
+    JobState.QUEUED: frozenset({JobState.TRAINING, JobState.CANCELLED, JobState.FAILED}),
+    JobState.TRAINING: frozenset({JobState.QUEUED, JobState.JUDGED, JobState.CANCELLED, JobState.FAILED}),
+    JobState.JUDGED: frozenset({JobState.PROMOTED, JobState.REJECTED, JobState.CANCELLED, JobState.FAILED}),
+    JobState.PROMOTED: frozenset(),
+    JobState.REJECTED: frozenset(),
+    JobState.FAILED: frozenset(),
+    JobState.CANCELLED: frozenset(),
+}
+
+
+class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A retraining, with what triggered it and what came of it."""
+
+    id: str
+    project: str
+    state: JobState
+    trigger: str
+    reason: str
+    created: datetime
+    updated: datetime
+    lease_owner: str = ""
+    lease_until: datetime | None = None
+    progress: float = 0.0
+    version: int | None = None
+    error: str = ""
+    settings: dict[str, Any] = {}
+
+
+class EventRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """Something happened that a person may ask about: a promotion, a refusal, an alarm."""
+
+    sequence: int
+    project: str
+    time: datetime
+    kind: str
+    message: str
+    data: dict[str, Any] = {}
