@@ -15,7 +15,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from program import Server, command, environment, example, free_port, get, post, run, serving
+
+from acceptance.program import Server, command, environment, example, free_port, get, post, run, serving
 
 pytestmark = pytest.mark.slow
 
