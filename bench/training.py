@@ -91,11 +91,11 @@ BENCHMARK = Benchmark(
     title="Training beside a bare script",
     how=(
         f"{ROWS:,} rows of {COLUMNS} real numbers and a binary target in a CSV file made for it. Both read "
-        "it, hold out a fifth, fit logistic regression (scaled), a random forest of 100 trees and XGBoost with "
-        "200 trees, with the same settings on all cores, and score them. The product also checks, versions and "
-        "profiles the data, measures intervals, tracks, exports the winner and proves its parity. One run "
-        "each. Memory is the peak of the proportional set size over the process and its children, looked at "
-        "ten times a second."
+        "it, hold out a fifth, fit logistic regression (scaled), a random forest of 100 trees and XGBoost "
+        "with 200 trees, with the same settings on all cores, and score them. The product also checks, "
+        "versions and profiles the data, measures intervals, tracks, exports the winner and proves its "
+        "parity. One run each. Memory is the peak of the proportional set size over the process and its "
+        "children, looked at ten times a second."
     ),
     run=run,
     packages=("modelwright", "scikit-learn", "xgboost-cpu", "pandas", "pyarrow", "mlflow"),
