@@ -64,7 +64,7 @@ class Tap(io.RawIOBase):
         """Whether this can be read: yes."""
         return True
 
-    def read(self, size: int = -1) -> bytes:  # type: ignore[override]
+    def read(self, size: int = -1) -> bytes:
         """The next ``size`` bytes at most, checked.
 
         Raises:
