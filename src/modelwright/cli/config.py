@@ -17,7 +17,8 @@ from modelwright.cli.verb import project_argument, verb
 def command(terminal: Terminal, path: str | None) -> None:
     """Show every setting, its value and its source.
 
-    A setting is found as a flag, in the environment, in the project file, or has its default. Passwords are masked.
+    A setting is found as a flag, in the environment, in the project file, or has its default.
+    Passwords are masked.
     """
     from modelwright.project.load import load
     from modelwright.project.mistakes import ProjectNotFound
