@@ -70,7 +70,7 @@ class BadId(BadBody):
 
     def __init__(self, value: object) -> None:
         super().__init__(
-            "An id is 1 to 128 printable ASCII characters without spaces and slashes, or a whole number.",
+            "An id is 1 to 128 printable ASCII characters without spaces, quotes and slashes, or a whole number.",
             kind="id_invalid",
             loc=("body", "id"),
         )
@@ -114,6 +114,29 @@ class NotReady(ServeError):
 
     def __init__(self, reason: str, instruction: str = "", *, retry_after: int = 1) -> None:
         super().__init__(reason, instruction, headers={"retry-after": str(retry_after)})
+
+
+class ModelFailed(ServeError):
+    """A model, or the project's own code, failed on rows that validated."""
+
+    status = 500
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"The model '{name}' failed on this input.",
+            "The server's log says more; the request is recorded.",
+        )
+
+
+class StoreAway(NotReady):
+    """The database cannot be used now; predictions go on without it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The database cannot be reached or written now.",
+            "Predictions go on and are delivered later; try this again in a moment.",
+            retry_after=5,
+        )
 
 
 class CannotListen(ModelwrightError):

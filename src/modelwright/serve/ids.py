@@ -10,7 +10,7 @@ from time import time_ns
 from modelwright.serve.errors import BadId
 
 LONGEST = 128
-_GIVEN = re.compile(r"[\x21-\x2e\x30-\x7e]{1,128}")
+_GIVEN = re.compile(r"[!#-.0-\[\]-~]{1,128}")  # printable ASCII without space, quote, slash, backslash
 _VERSION = 7 << 76
 _VARIANT = 2 << 62
 _SEQUENCE = 0xFFF
@@ -46,7 +46,8 @@ class IdMaker:
 
 
 def given_id(value: object) -> str:
-    """A client's own id, checked: 1 to 128 printable ASCII characters without space or slash, or a whole number.
+    """A client's own id, checked: 1 to 128 printable ASCII characters without space, quote or
+    slashes, or a whole number.
 
     Raises:
         BadId: It is something else.

@@ -37,7 +37,9 @@ class QuickReader:
         self._strings = [place for place, column in enumerate(columns) if column.kind not in _NUMBERS]
         fields = [_field(place, column) for place, column in enumerate(columns)]
         names = {f"c{place}": column.name for place, column in enumerate(columns)}
-        row = msgspec.defstruct("Row", fields, rename=names, forbid_unknown_fields=True, gc=False, kw_only=True)
+        row = msgspec.defstruct(
+            "Row", fields, rename=names, forbid_unknown_fields=True, gc=False, kw_only=True
+        )
         listed = tuple[tuple(_type(column) for column in columns)]  # type: ignore[misc]
         wrapped = msgspec.defstruct(
             "Wrapped",
@@ -50,6 +52,8 @@ class QuickReader:
             gc=False,
         )
         self._row = row
+        # A name that stands twice is for the longer way to refuse: count the colons a plain body has.
+        self._colons = sum(1 + column.name.count(":") for column in columns)
         self._wrapped = msgspec.json.Decoder(wrapped).decode
         self._plain = msgspec.json.Decoder(row).decode
         self._values = msgspec.structs.astuple
@@ -69,19 +73,22 @@ class QuickReader:
         start = body[:_SNIFFED]
         try:
             if b'"features"' not in start and b'"input"' not in start and b'"id"' not in start:
-                return self._values(self._plain(body)), None
+                values = self._values(self._plain(body))
+                return (values, None) if body.count(b":") == self._colons else None
             wrapped = self._wrapped(body)
         except (msgspec.DecodeError, UnicodeDecodeError):
             return None
         row = wrapped.features
         if row is UNSET:
             row = wrapped.input
-        elif wrapped.input is not UNSET:
-            return None
         if row is UNSET:
             return None
-        values = self._values(row) if type(row) is self._row else row
-        return values, (None if wrapped.id is UNSET else wrapped.id)
+        given = None if wrapped.id is UNSET else wrapped.id
+        colons = 1 + (given is not None)
+        if type(row) is self._row:
+            row = self._values(row)
+            colons += self._colons
+        return (row, given) if body.count(b":") == colons else None
 
     def columns(self, rows: Sequence[Values]) -> dict[str, np.ndarray]:
         """Column arrays of rows that ``read`` took."""

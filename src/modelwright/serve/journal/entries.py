@@ -43,7 +43,6 @@ class Entry(msgspec.Struct, array_like=True, tag="p"):
         latency: Seconds in the server.
         client: Who asked.
         protocol: How.
-        fingerprint: Hash of the request, where the id was given, to tell a repetition from a mix-up.
     """
 
     context: int
@@ -56,7 +55,6 @@ class Entry(msgspec.Struct, array_like=True, tag="p"):
     latency: float
     client: str
     protocol: str
-    fingerprint: str = ""
 
 
 class Note(msgspec.Struct, frozen=True, array_like=True, tag="n"):
