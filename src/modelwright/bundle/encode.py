@@ -1,0 +1,348 @@
+"""Column arrays to the tensors a graph takes: float32 numbers and strings.
+
+Fitted on training rows, saved as JSON in the bundle, and run unchanged in serving, so that a row
+means the same in both. Needs NumPy and the standard library only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from modelwright.bundle.text import TextSettings, Vectoriser
+from modelwright.schema.columns import Column, Kind, TableSchema
+
+ColumnArrays = Mapping[str, np.ndarray]
+"""One array a column, all of equal length: float64 (NaN = missing) for numbers and booleans,
+``datetime64[us]`` (NaT = missing, UTC) for date-times, object arrays of ``str`` ("" = missing) else."""
+
+DATE_PARTS = ("year", "month", "day", "weekday", "hour", "elapsed")
+_LARGEST = np.float32(np.finfo(np.float32).max)
+_DAY_US = 86_400_000_000
+_HOUR_US = 3_600_000_000
+_DISTINCT_SHARE = 0.5  # a categorical column with more distinct values than this share of rows ...
+_DISTINCT_FLOOR = 100  # ... and more than this many tells rows apart rather than groups of rows
+_NEVER_ENCODED = {
+    Kind.IDENTIFIER: "it identifies the row",
+    Kind.CONSTANT: "it has one value only",
+    Kind.IMAGE: "images are not encoded",
+}
+
+
+class SparseBlock:
+    """Numbers of which nearly all are zero, as compressed sparse rows (CSR).
+
+    Attributes:
+        data: The non-zero numbers, float32.
+        indices: The column of each, int32, ascending within a row.
+        indptr: Row ``i`` owns ``data[indptr[i]:indptr[i + 1]]``; int64, [rows + 1].
+        width: Number of columns.
+    """
+
+    __slots__ = ("data", "indices", "indptr", "width")
+
+    def __init__(self, data: np.ndarray, indices: np.ndarray, indptr: np.ndarray, width: int) -> None:
+        self.data = data
+        self.indices = indices
+        self.indptr = indptr
+        self.width = width
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return len(self.indptr) - 1
+
+    def take(self, rows: np.ndarray) -> SparseBlock:
+        """The given rows, in the given order."""
+        starts = self.indptr[rows]
+        lengths = self.indptr[np.asarray(rows) + 1] - starts
+        indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        places = np.arange(indptr[-1]) - np.repeat(indptr[:-1] - starts, lengths)
+        return SparseBlock(self.data[places], self.indices[places], indptr, self.width)
+
+    def dense(self) -> np.ndarray:
+        """The same numbers as a float32 array [rows, width]."""
+        full = np.zeros((self.rows, self.width), dtype=np.float32)
+        full[np.repeat(np.arange(self.rows), np.diff(self.indptr)), self.indices] = self.data
+        return full
+
+
+class Packed:
+    """Encoded rows, as training takes them.
+
+    Attributes:
+        numbers: float32 [rows, k], NaN = missing.
+        strings: object array of ``str`` [rows, m], "" = missing.
+        text: The text columns' numbers; ``None`` where there is no text column.
+    """
+
+    __slots__ = ("numbers", "strings", "text")
+
+    def __init__(self, numbers: np.ndarray, strings: np.ndarray, text: SparseBlock | None = None) -> None:
+        self.numbers = numbers
+        self.strings = strings
+        self.text = text
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return len(self.numbers)
+
+    def take(self, indices: Sequence[int] | np.ndarray) -> Packed:
+        """The given rows, in the given order."""
+        rows = np.asarray(indices)
+        if rows.dtype == bool:
+            rows = np.flatnonzero(rows)
+        text = None if self.text is None else self.text.take(rows)
+        return Packed(self.numbers[rows], self.strings[rows], text)
+
+
+class NumberColumn(msgspec.Struct, frozen=True, tag="number"):
+    """A column that is one number already."""
+
+    name: str
+
+
+class DateColumn(msgspec.Struct, frozen=True, tag="date"):
+    """A date-time column: six numbers, the last the days since ``origin`` (epoch microseconds)."""
+
+    name: str
+    origin: int
+
+
+class StringColumn(msgspec.Struct, frozen=True, tag="string"):
+    """A column whose strings the graph itself looks up."""
+
+    name: str
+
+
+class TextColumn(msgspec.Struct, frozen=True, tag="text"):
+    """A column of words, turned into weights of terms."""
+
+    name: str
+    vectoriser: Vectoriser
+
+
+class Encoder(msgspec.Struct, frozen=True, dict=True):
+    """How a table's columns become a graph's inputs.
+
+    Attributes:
+        columns: The columns used, in the order of their numbers or strings.
+        ignored: Columns left out, with the reason in words.
+    """
+
+    columns: tuple[NumberColumn | DateColumn | StringColumn | TextColumn, ...]
+    ignored: dict[str, str] = {}
+
+    @classmethod
+    def fit(
+        cls,
+        schema: TableSchema,
+        columns: ColumnArrays,
+        *,
+        features: Sequence[str] | None = None,
+        text: TextSettings = TextSettings(),  # noqa: B008 - an immutable value
+    ) -> Encoder:
+        """Learn the encoding from training rows.
+
+        Args:
+            schema: The feature columns.
+            columns: Their training values.
+            features: The columns to use; all of the schema's by default.
+            text: How text columns are cut into terms.
+        """
+        wanted = None if features is None else set(features)
+        used: list[NumberColumn | DateColumn | StringColumn | TextColumn] = []
+        ignored: dict[str, str] = {}
+        for column in schema:
+            if wanted is not None and column.name not in wanted:
+                continue
+            found = _fit_column(column, columns[column.name], text)
+            if isinstance(found, str):
+                ignored[column.name] = found
+            else:
+                used.append(found)
+        return cls(columns=tuple(used), ignored=ignored)
+
+    @property
+    def columnar(self) -> bool:
+        """Whether each used column is one number or one string, so that a graph alone can encode it."""
+        return all(isinstance(column, NumberColumn | StringColumn) for column in self.columns)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns used."""
+        return tuple(column.name for column in self.columns)
+
+    @cached_property
+    def number_names(self) -> tuple[str, ...]:
+        """What each number is: ``age``, ``when.month``, and last ``name~word:foo``."""
+        plain: list[str] = []
+        for column in self.columns:
+            if isinstance(column, NumberColumn):
+                plain.append(column.name)
+            elif isinstance(column, DateColumn):
+                plain.extend(f"{column.name}.{part}" for part in DATE_PARTS)
+        texts = (f"{column.name}~{term}" for column in self._texts for term in column.vectoriser.names)
+        return (*plain, *texts)
+
+    @cached_property
+    def string_names(self) -> tuple[str, ...]:
+        """The column of each string."""
+        return tuple(column.name for column in self.columns if isinstance(column, StringColumn))
+
+    @cached_property
+    def text_width(self) -> int:
+        """How many of the numbers, the last ones, come from text."""
+        return sum(column.vectoriser.width for column in self._texts)
+
+    @cached_property
+    def _texts(self) -> tuple[TextColumn, ...]:
+        return tuple(column for column in self.columns if isinstance(column, TextColumn))
+
+    @cached_property
+    def _fillers(self) -> tuple[tuple[str, int, Callable[[np.ndarray, np.ndarray, int], None] | None], ...]:
+        """Column name, first slot, and what fills more than one slot (``None`` for a plain number)."""
+        fillers: list[tuple[str, int, Callable[[np.ndarray, np.ndarray, int], None] | None]] = []
+        slot = 0
+        for column in self.columns:
+            if isinstance(column, NumberColumn):
+                fillers.append((column.name, slot, None))
+                slot += 1
+            elif isinstance(column, DateColumn):
+                fillers.append((column.name, slot, _date_filler(column.origin)))
+                slot += len(DATE_PARTS)
+        return tuple(fillers)
+
+    def transform(self, columns: ColumnArrays) -> Packed:
+        """Encode rows for training; text stays sparse."""
+        rows = _row_count(columns)
+        numbers = np.empty((rows, len(self.number_names) - self.text_width), dtype=np.float32)
+        self._fill_numbers(columns, numbers)
+        return Packed(numbers, self._strings(columns, rows), self._sparse_text(columns, rows))
+
+    def transform_dense(self, columns: ColumnArrays) -> tuple[np.ndarray, np.ndarray]:
+        """Encode rows for serving: ``numbers`` float32 [rows, k + text width], ``strings`` [rows, m]."""
+        rows = _row_count(columns)
+        if not self._texts:
+            numbers = np.empty((rows, len(self.number_names)), dtype=np.float32)
+            self._fill_numbers(columns, numbers)
+            return numbers, self._strings(columns, rows)
+        numbers = np.zeros((rows, len(self.number_names)), dtype=np.float32)
+        self._fill_numbers(columns, numbers)
+        start = len(self.number_names) - self.text_width
+        for column in self._texts:
+            end = start + column.vectoriser.width
+            column.vectoriser.fill(columns[column.name], numbers[:, start:end])  # type: ignore[arg-type]
+            start = end
+        return numbers, self._strings(columns, rows)
+
+    def _fill_numbers(self, columns: ColumnArrays, numbers: np.ndarray) -> None:
+        with np.errstate(over="ignore"):
+            for name, slot, fill in self._fillers:
+                if fill is None:
+                    numbers[:, slot] = columns[name]
+                else:
+                    fill(columns[name], numbers, slot)
+        # What float32 cannot hold becomes its largest value: infinity would poison a sum.
+        np.minimum(numbers, _LARGEST, out=numbers)
+        np.maximum(numbers, -_LARGEST, out=numbers)
+
+    def _strings(self, columns: ColumnArrays, rows: int) -> np.ndarray:
+        strings = np.empty((rows, len(self.string_names)), dtype=object)
+        for slot, name in enumerate(self.string_names):
+            strings[:, slot] = _clean_strings(columns[name])
+        return strings
+
+    def _sparse_text(self, columns: ColumnArrays, rows: int) -> SparseBlock | None:
+        if not self._texts:
+            return None
+        indices: list[int] = []
+        data: list[float] = []
+        indptr = np.zeros(rows + 1, dtype=np.int64)
+        sources = [(column.vectoriser, columns[column.name]) for column in self._texts]
+        for row in range(rows):
+            start = 0
+            for vectoriser, texts in sources:
+                if texts[row]:
+                    for position, weight in vectoriser.weigh(texts[row]):
+                        indices.append(start + position)
+                        data.append(weight)
+                start += vectoriser.width
+            indptr[row + 1] = len(data)
+        return SparseBlock(
+            np.array(data, dtype=np.float32), np.array(indices, dtype=np.int32), indptr, self.text_width
+        )
+
+
+def _fit_column(
+    column: Column, values: np.ndarray, text: TextSettings
+) -> NumberColumn | DateColumn | StringColumn | TextColumn | str:
+    """The encoding of one column, or the reason why it has none."""
+    match column.kind:
+        case Kind.NUMERIC | Kind.INTEGER | Kind.BOOLEAN:
+            return NumberColumn(column.name)
+        case Kind.DATETIME:
+            known = values[~np.isnat(values)]
+            origin = int(known.min().astype("datetime64[us]").astype(np.int64)) if len(known) else 0
+            return DateColumn(column.name, origin)
+        case Kind.CATEGORICAL:
+            distinct = len(set(values.tolist()) - {""})
+            if distinct > _DISTINCT_FLOOR and distinct > _DISTINCT_SHARE * len(values):
+                return f"it has {distinct} different values in {len(values)} rows, so it tells rows apart"
+            return StringColumn(column.name)
+        case Kind.TEXT:
+            vectoriser = Vectoriser.fit(values.tolist(), text)
+            return TextColumn(column.name, vectoriser) if vectoriser.width else "no word occurs often enough"
+        case kind:
+            return _NEVER_ENCODED[kind]
+
+
+def _date_filler(origin: int) -> Callable[[np.ndarray, np.ndarray, int], None]:
+    """A function that writes the six date parts into ``numbers[:, slot:slot + 6]``."""
+
+    def fill(values: np.ndarray, numbers: np.ndarray, slot: int) -> None:
+        moment = values.astype("datetime64[us]")
+        missing = np.isnat(moment)
+        days = moment.astype("datetime64[D]")
+        months = moment.astype("datetime64[M]")
+        since = moment.astype(np.int64)
+        numbers[:, slot] = moment.astype("datetime64[Y]").astype(np.int64) + 1970
+        numbers[:, slot + 1] = months.astype(np.int64) % 12 + 1
+        numbers[:, slot + 2] = (days - months.astype("datetime64[D]")).astype(np.int64) + 1
+        numbers[:, slot + 3] = (days.astype(np.int64) + 3) % 7  # Monday is 0
+        numbers[:, slot + 4] = (since % _DAY_US) // 60_000_000 / (_HOUR_US / 60_000_000)
+        numbers[:, slot + 5] = (since - origin) / _DAY_US
+        if missing.any():
+            numbers[missing, slot : slot + len(DATE_PARTS)] = np.nan
+
+    return fill
+
+
+def _clean_strings(values: np.ndarray) -> np.ndarray:
+    """``values`` without what a string tensor cannot hold: NUL and lone surrogates."""
+    joined = "".join(values)
+    if joined.isascii():
+        if "\0" not in joined:
+            return values
+    elif "\0" not in joined and joined.encode("utf-8", "ignore").decode("utf-8") == joined:
+        return values
+    cleaned = np.empty(len(values), dtype=object)
+    cleaned[:] = [clean_string(value) for value in values]
+    return cleaned
+
+
+def clean_string(value: str) -> str:
+    """``value`` with NUL and lone surrogates replaced by U+FFFD."""
+    safe = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return safe.replace("\0", "\ufffd")
+
+
+def _row_count(columns: Mapping[str, Any]) -> int:
+    for values in columns.values():
+        return len(values)
+    return 0
