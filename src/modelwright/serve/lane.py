@@ -23,7 +23,14 @@ from modelwright.serve.settings import Limits
 from modelwright.serve.wires import Wire
 
 _PLAIN_JSON = frozenset({b"application/json", b"application/json; charset=utf-8", None})
-_HEADERS_READ = frozenset({b"x-request-id", b"x-amzn-sagemaker-inference-id"})
+_HEADERS_READ = frozenset(
+    {
+        b"x-request-id",
+        b"x-amzn-sagemaker-inference-id",
+        b"x-amzn-sagemaker-custom-attributes",
+        b"x-amzn-sagemaker-target-variant",
+    }
+)
 _NOT_PLAIN = frozenset({b"expect", b"origin", b"transfer-encoding", b"content-encoding", b"upgrade", b"accept"})
 _MOST_HEAD = 64 << 10
 _STATUS = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Protocol
+from urllib.parse import quote
 
 import msgspec
 
 from modelwright.bundle.answers import Answer
-from modelwright.schema.columns import TableSchema
 from modelwright.serve.asks import Ask
 from modelwright.serve.deployment import Deployment
 from modelwright.serve.errors import ServeError, error_document
-from modelwright.serve.protocols import predict
+from modelwright.serve.protocols import mlflow, predict, sagemaker, v2, v2_replies
 from modelwright.serve.protocols.call import Call, Outcome, Reply, header_id, row_ids
 
 _encode = msgspec.json.Encoder().encode
@@ -68,33 +68,65 @@ class PredictWire:
         return Reply(body=_encode(document), status=error.status, headers=dict(error.headers))
 
 
-class CodecWire:
-    """A protocol of somebody else's, by its codec's functions."""
+class V2Wire:
+    """The Open Inference Protocol V2; its answers name the deployment."""
 
-    def __init__(
-        self,
-        name: str,
-        read: Callable[[bytes, Mapping[str, str], TableSchema, int], Call],
-        render: Callable[[Ask, Call, Sequence[Outcome]], Reply],
-        render_error: Callable[[ServeError], Reply],
-    ) -> None:
-        self.name = name
-        self._read = read
-        self._render = render
-        self._render_error = render_error
+    name = "v2"
 
     def read(self, ask: Ask, deployment: Deployment, most_rows: int) -> None:
         """See ``Wire``."""
-        take_call(ask, self._read(bytes(ask.body), ask.headers, deployment.inputs, most_rows))
+        call = v2.read(bytes(ask.body), ask.headers, deployment.inputs, most_rows=most_rows)
+        v2_replies.check_outputs(call, deployment.bundle.manifest.models)
+        take_call(ask, call)
+
+    def reply(self, ask: Ask) -> Reply:
+        """See ``Wire``."""
+        deployment = ask.deployment
+        assert deployment is not None  # noqa: S101 - an answered ask has one
+        assert isinstance(ask.call, v2.V2Call)  # noqa: S101 - read() sets it
+        return v2_replies.render(ask.call, outcomes(ask), deployment.bundle.manifest.models, deployment.name)
+
+    def refusal(self, ask: Ask, error: ServeError) -> Reply:  # noqa: ARG002 - the others word it by it
+        """See ``Wire``."""
+        return v2_replies.render_error(error)
+
+
+class MlflowWire:
+    """MLflow's scoring protocol."""
+
+    name = "invocations"
+
+    def read(self, ask: Ask, deployment: Deployment, most_rows: int) -> None:
+        """See ``Wire``."""
+        take_call(ask, mlflow.read(bytes(ask.body), ask.headers, deployment.inputs, most_rows=most_rows))
 
     def reply(self, ask: Ask) -> Reply:
         """See ``Wire``."""
         assert ask.call is not None  # noqa: S101 - read() sets it
-        return self._render(ask, ask.call, outcomes(ask))
+        return mlflow.render(ask.call, outcomes(ask))
 
     def refusal(self, ask: Ask, error: ServeError) -> Reply:  # noqa: ARG002 - the others word it by it
         """See ``Wire``."""
-        return self._render_error(error)
+        return mlflow.render_error(error)
+
+
+class SageMakerWire:
+    """Amazon SageMaker's runtime and container."""
+
+    name = "sagemaker"
+
+    def read(self, ask: Ask, deployment: Deployment, most_rows: int) -> None:
+        """See ``Wire``."""
+        take_call(ask, sagemaker.read(bytes(ask.body), ask.headers, deployment.inputs, most_rows=most_rows))
+
+    def reply(self, ask: Ask) -> Reply:
+        """See ``Wire``."""
+        assert isinstance(ask.call, sagemaker.SageMakerCall)  # noqa: S101 - read() sets it
+        return sagemaker.render(ask.call, outcomes(ask))
+
+    def refusal(self, ask: Ask, error: ServeError) -> Reply:  # noqa: ARG002 - the others word it by it
+        """See ``Wire``."""
+        return sagemaker.render_error(error)
 
 
 def take_call(ask: Ask, call: Call) -> None:
@@ -119,3 +151,20 @@ def outcomes(ask: Ask) -> list[Outcome]:
         )
         for place, answer in enumerate(ask.answers)
     ]
+
+
+PREDICT = PredictWire()
+V2 = V2Wire()
+MLFLOW = MlflowWire()
+SAGEMAKER = SageMakerWire()
+
+
+def hot_routes(deployments: Mapping[str, Deployment]) -> dict[bytes, tuple[Wire, str]]:
+    """The routes that the fast lane answers: raw path → protocol and name."""
+    routes: dict[bytes, tuple[Wire, str]] = {b"/predict": (PREDICT, ""), b"/invocations": (MLFLOW, "")}
+    for name in deployments:
+        path = quote(name).encode()
+        routes[b"/models/%b/predict" % path] = (PREDICT, name)
+        routes[b"/v2/models/%b/infer" % path] = (V2, name)
+        routes[b"/endpoints/%b/invocations" % path] = (SAGEMAKER, name)
+    return routes

@@ -17,7 +17,6 @@ import uvicorn
 from modelwright.errors import ModelwrightError
 from modelwright.serve.app import build_app
 from modelwright.serve.engine import Engine
-from modelwright.serve.hot import hot_routes
 from modelwright.serve.ids import IdMaker
 from modelwright.serve.journal.writer import JournalWriter
 from modelwright.serve.lane import Lane, LaneProtocol, sweep
@@ -27,6 +26,7 @@ from modelwright.serve.settings import Child, Word
 from modelwright.serve.site import Site
 from modelwright.serve.store_access import StoreAccess
 from modelwright.serve.swap import Swapper
+from modelwright.serve.wires import hot_routes
 
 logger = logging.getLogger(__name__)
 _LOOK = 0.1  # seconds between looks at what is live
@@ -73,7 +73,7 @@ async def _work(child: Child, tell: Callable[[Word], None]) -> int:
     lane = Lane(engine, settings.limits)
     store = StoreAccess(settings.store_url)
     site = Site(settings=settings, engine=engine, meter=meter, store=store, run_dir=Path(child.run_dir))
-    swapper = Swapper(engine, journal, on_change=lambda: lane.routes.update(hot_routes(engine)))
+    swapper = Swapper(engine, journal, on_change=lambda: lane.routes.update(hot_routes(engine.deployments)))
     live = LiveFile(child.live)
     if not await _first_load(live, swapper, stop):
         return 0
