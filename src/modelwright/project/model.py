@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from modelwright.schema.columns import Kind, Scalar
+from modelwright.schema.columns import Kind
 from modelwright.schema.metrics import Task
 
 

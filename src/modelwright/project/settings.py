@@ -1,0 +1,239 @@
+"""How a process runs: each setting from a flag, the environment, the project file or its default.
+
+Every value knows where it came from, so that ``modelwright config`` can say it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from modelwright.errors import ExitCode, ModelwrightError
+from modelwright.project.load import Project
+from modelwright.project.mistakes import suggest
+from modelwright.schema.urls import mask_url
+
+PREFIX = "MODELWRIGHT_"
+LOG_LEVELS = ("debug", "info", "warning", "error")
+
+
+class SettingsInvalid(ModelwrightError):
+    """A flag or an environment variable has a value that cannot be used."""
+
+    code = ExitCode.PROJECT
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A setting with its value and where it came from.
+
+    Attributes:
+        name: Its name; the flag is ``--name`` with dashes.
+        value: The value in use.
+        source: "flag --port", "environment MODELWRIGHT_PORT", "project.yaml:14" or "default".
+        variable: The environment variable that sets it.
+        description: What it is for.
+    """
+
+    name: str
+    value: str | int
+    source: str
+    variable: str
+    description: str
+
+    @property
+    def shown(self) -> str:
+        """The value as it may be printed: passwords masked."""
+        return mask_url(str(self.value))
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings in use.
+
+    Attributes:
+        work_dir: Where Modelwright keeps what it makes.
+        store_url: SQLAlchemy URL of the store; may contain a password, so print the entry's ``shown``.
+        tracking_uri: Where MLflow keeps runs and registered models; the same holds.
+        host: Address the server listens on.
+        port: Port the server listens on.
+        workers: Server processes.
+        log_level: Least severity that is logged.
+        entries: All of them with their sources.
+        warnings: What is odd about the environment, sentences.
+    """
+
+    work_dir: Path
+    store_url: str
+    tracking_uri: str
+    host: str
+    port: int
+    workers: int
+    log_level: str
+    entries: tuple[Entry, ...]
+    warnings: tuple[str, ...] = ()
+
+    def entry(self, name: str) -> Entry:
+        """The entry of the setting ``name``."""
+        return next(entry for entry in self.entries if entry.name == name)
+
+
+def _text(value: str) -> str:
+    if not value.strip():
+        raise ValueError("is empty")
+    return value.strip()
+
+
+def _whole(least: int, most: int) -> Callable[[str], int]:
+    def parse(value: str) -> int:
+        try:
+            number = int(value)
+        except ValueError:
+            raise ValueError("is not a whole number") from None
+        if not least <= number <= most:
+            raise ValueError(f"is not between {least} and {most}")
+        return number
+
+    return parse
+
+
+def _log_level(value: str) -> str:
+    level = value.strip().lower()
+    if level not in LOG_LEVELS:
+        raise ValueError(f"is none of {', '.join(LOG_LEVELS)}")
+    return level
+
+
+def _url(value: str) -> str:
+    text = _text(value)
+    if "://" not in text:
+        raise ValueError("is not a URL such as postgresql://user@host/database or sqlite:////path/store.db")
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A setting there is.
+
+    Attributes:
+        name: Its name.
+        parse: Text to value; raises ``ValueError`` with what is wrong ("is empty").
+        default: Value or, given the working folder, how it is made.
+        description: What it is for.
+        key: Where the project file says it, if it may.
+    """
+
+    name: str
+    parse: Callable[[str], str | int]
+    default: str | int | Callable[[Path], str]
+    description: str
+    key: tuple[str, ...] = ()
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that sets it."""
+        return PREFIX + self.name.upper()
+
+
+def _sqlite(file: str) -> Callable[[Path], str]:
+    return lambda working: f"sqlite:///{working / file}"
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("work_dir", _text, str, "Folder for what Modelwright makes: store, runs, bundles, reports."),
+    Setting(
+        "store_url",
+        _url,
+        _sqlite("store.db"),
+        "Database of versions, releases and predictions: SQLite or PostgreSQL.",
+    ),
+    Setting("tracking_uri", _text, _sqlite("mlflow.db"), "Where MLflow keeps runs and registered models."),
+    Setting("host", _text, "127.0.0.1", "Address the server listens on."),
+    Setting("port", _whole(1, 65535), 5000, "Port the server listens on.", ("serve", "port")),
+    Setting("workers", _whole(1, 256), 1, "Server processes on the port."),
+    Setting("log_level", _log_level, "info", "Least severity that is logged."),
+)
+
+
+def resolve(
+    project: Project | None = None,
+    *,
+    flags: Mapping[str, object] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Settings:
+    """Find every setting: first the flag, then the environment, the project file, the default.
+
+    Args:
+        project: The project, if there is one; without it the working folder is ``.modelwright`` here.
+        flags: Values from the command line by setting name; ``None`` means not given.
+        environ: The environment; by default this process's.
+
+    Raises:
+        SettingsInvalid: Values cannot be used; ``details`` names every one of them.
+    """
+    environ = os.environ if environ is None else environ
+    home = project.directory if project else Path.cwd()
+    working = project.working if project else home / ".modelwright"
+    values: dict[str, Any] = {}
+    entries: list[Entry] = []
+    wrong: list[str] = []
+    for setting in SETTINGS:
+        try:
+            value, source = _one(setting, project, flags or {}, environ, working)
+        except ValueError as error:
+            wrong.append(str(error))
+            continue
+        if setting.name == "work_dir":
+            working = value = (home / Path(str(value)).expanduser()).resolve()
+        values[setting.name] = value
+        shown = str(value) if isinstance(value, Path) else value
+        entries.append(Entry(setting.name, shown, source, setting.variable, setting.description))
+    if wrong:
+        raise SettingsInvalid("Some settings cannot be used.", "Correct them and try again.", details=wrong)
+    return Settings(**values, entries=tuple(entries), warnings=tuple(_odd_variables(environ)))
+
+
+def _one(
+    setting: Setting,
+    project: Project | None,
+    flags: Mapping[str, object],
+    environ: Mapping[str, str],
+    working: Path,
+) -> tuple[Any, str]:
+    flag = flags.get(setting.name)
+    if flag is not None:
+        source = "flag --" + setting.name.replace("_", "-")
+        return _parsed(setting, str(flag), source), source
+    if setting.variable in environ:
+        source = f"environment {setting.variable}"
+        return _parsed(setting, environ[setting.variable], source), source
+    key = ".".join(setting.key)
+    if project is not None and key in project.lines:
+        value: Any = project.file
+        for part in setting.key:
+            value = getattr(value, part)
+        return value, f"{project.path.name}:{project.lines[key]}"
+    default = setting.default
+    return (default(working) if callable(default) else default), "default"
+
+
+def _parsed(setting: Setting, text: str, source: str) -> str | int:
+    try:
+        return setting.parse(text)
+    except ValueError as error:
+        raise ValueError(f"{source}: '{mask_url(text)}' {error}.") from None
+
+
+def _odd_variables(environ: Mapping[str, str]) -> Sequence[str]:
+    known = [setting.variable for setting in SETTINGS]
+    odd = sorted(name for name in environ if name.startswith(PREFIX) and name not in known)
+    return [_odd(name, known) for name in odd]
+
+
+def _odd(name: str, known: Sequence[str]) -> str:
+    meant = suggest(name.removeprefix(PREFIX), [other.removeprefix(PREFIX) for other in known])
+    remedy = f"Did you mean {PREFIX}{meant}?" if meant else f"Known: {', '.join(known)}."
+    return f"The environment variable {name} is not known and does nothing. {remedy}"
