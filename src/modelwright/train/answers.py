@@ -64,8 +64,8 @@ def ask(
 def decide(probabilities: np.ndarray, threshold: float | None) -> np.ndarray:
     """The label index of each row: the most probable, or by threshold where there are two."""
     if threshold is not None and probabilities.shape[1] == 2:
-        return (probabilities[:, 1] >= threshold).astype(np.int64)
-    return probabilities.argmax(axis=1).astype(np.int64)
+        return np.asarray(probabilities[:, 1] >= threshold, dtype=np.int64)
+    return np.asarray(probabilities.argmax(axis=1), dtype=np.int64)
 
 
 def _probabilities(estimator: Any, matrix: Any, classes: int, cores: int) -> np.ndarray:

@@ -25,8 +25,10 @@ from modelwright.train.estimators import (
     estimator_class,
     known_settings,
 )
+from modelwright.train.search import check_space
 
 _C, _R, _K = Task.CLASSIFICATION, Task.REGRESSION, Task.CLUSTERING
+OPENMP = "openmp"
 SCALED = Recipe(impute=True, scale=True, categories="onehot")
 UNSCALED = Recipe(impute=True, scale=False, categories="onehot")
 CODED = Recipe(impute=True, scale=False, categories="ordinal")
@@ -45,8 +47,8 @@ class Entry:
         recipe: The matrix it wants.
         defaults: Settings that differ from the library's own, and why is said where they stand.
         space: Where ``search: {}`` looks.
-        threads: The setting that takes the number of cores; empty where there is none. Only where
-            the fitted model is the same whatever that number is.
+        threads: How it takes several cores: the name of its setting, or "openmp"; empty where it
+            doesn't, or where the fitted model would depend on their number.
         calibrated: It has margins only: Platt's sigmoid, cross-fitted, makes them probabilities.
     """
 
@@ -77,6 +79,7 @@ _ENTRIES: dict[tuple[Task, str], Entry] = {
         _ENSEMBLE + "HistGradientBoostingClassifier",
         CODED,
         space={"learning_rate": [0.01, 0.3, "log"], "max_leaf_nodes": [7, 63], "max_iter": [50, 400]},
+        threads=OPENMP,
     ),
     (_C, "xgboost"): Entry("xgboost.XGBClassifier", CODED, space=_BOOSTED, threads="n_jobs"),
     (_C, "lightgbm"): Entry(
@@ -113,6 +116,7 @@ _ENTRIES: dict[tuple[Task, str], Entry] = {
         _ENSEMBLE + "HistGradientBoostingRegressor",
         CODED,
         space={"learning_rate": [0.01, 0.3, "log"], "max_leaf_nodes": [7, 63], "max_iter": [50, 400]},
+        threads=OPENMP,
     ),
     (_R, "xgboost"): Entry("xgboost.XGBRegressor", CODED, space=_BOOSTED, threads="n_jobs"),
     (_R, "lightgbm"): Entry(
@@ -174,7 +178,7 @@ class Candidate:
     def build(self, *, cores: int = 1) -> Estimator:
         """An unfitted estimator that may use ``cores`` cores; the model does not depend on them."""
         settings = dict(self.settings)
-        if self.threads and self.threads not in settings:
+        if self.threads not in ("", OPENMP) and self.threads not in settings:
             settings[self.threads] = cores
         estimator = build(self.name, self.cls, settings)
         return _calibrated(estimator) if self.calibrated else estimator
@@ -218,6 +222,7 @@ def _candidate(spec: CandidateSpec, task: Task, seed: int) -> Candidate:
                 f"The candidate '{name}' has nothing to search by default.",
                 "Name the settings and their ranges: search: {max_depth: [3, 10]}.",
             )
+        check_space(name, space)
     return Candidate(
         name=name.rpartition(".")[2],
         task=task,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import importlib
 import inspect
@@ -16,9 +17,11 @@ _OPTIONAL = {"xgboost": "train", "lightgbm": "train", "sklearn": "train"}
 class Estimator(Protocol):
     """What training needs of a model: scikit-learn's interface. ``Any`` because libraries differ."""
 
-    def fit(self, X: Any, y: Any = None, **arguments: Any) -> Any: ...  # noqa: N803 - scikit-learn's name
+    def fit(self, X: Any, y: Any = None, **arguments: Any) -> Any:  # noqa: N803 - scikit-learn's name
+        """Learn from rows."""
 
-    def predict(self, X: Any) -> Any: ...  # noqa: N803
+    def predict(self, X: Any) -> Any:  # noqa: N803
+        """Answer for rows."""
 
 
 def estimator_class(path: str) -> type[Any]:
@@ -52,7 +55,7 @@ def estimator_class(path: str) -> type[Any]:
         what = "is not a class" if not inspect.isclass(found) else f"has no method {' and no '.join(lacking)}"
         raise SettingsInvalid(
             f"The candidate '{path}' {what}, so it cannot be trained.",
-            "Name a class with scikit-learn's interface: fit, predict, and predict_proba for a classification.",
+            "Name a class with scikit-learn's interface: fit and predict, for labels also predict_proba.",
         )
     return cast("type[Any]", found)
 
@@ -63,10 +66,8 @@ def known_settings(cls: type[Any]) -> tuple[tuple[str, ...], bool]:
     names = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
     is_open = any(p.kind is p.VAR_KEYWORD for p in parameters)
     if is_open and hasattr(cls, "get_params"):
-        try:
+        with contextlib.suppress(TypeError):  # it cannot be made without arguments: the signature must do
             names = sorted({*names, *cls().get_params()})
-        except TypeError:  # it cannot be made without arguments: its signature is all there is to know
-            pass
     return tuple(names), is_open
 
 

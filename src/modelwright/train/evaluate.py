@@ -61,14 +61,15 @@ def measure(
 
 def confusion(truth: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
     """int64 [classes, classes]: rows by truth, columns by answer."""
-    return np.bincount(truth * classes + labels, minlength=classes * classes).reshape(classes, classes)
+    counts = np.bincount(truth * classes + labels, minlength=classes * classes)
+    return np.asarray(counts.reshape(classes, classes))
 
 
 def _classification(
     answers: Answers, truth: np.ndarray, generator: np.random.Generator | None
 ) -> dict[str, Metric]:
     labels, probabilities = answers.labels, answers.probabilities
-    assert labels is not None and probabilities is not None  # noqa: S101, PT018 - answers of a classifier
+    assert labels is not None and probabilities is not None  # noqa: S101 - answers of a classifier
     classes = probabilities.shape[1]
     table = confusion(truth, labels, classes)
     drawn = None if generator is None else bootstrap.confusion_draws(table, generator)

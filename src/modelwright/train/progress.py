@@ -33,7 +33,8 @@ class Progress(Protocol):
     def candidates(self, names: Sequence[str]) -> None:
         """These candidates will be trained, in this order."""
 
-    def candidate_started(self, name: str) -> None: ...
+    def candidate_started(self, name: str) -> None:
+        """It is being trained now."""
 
     def trial(self, name: str, number: int, total: int, best: float | None) -> None:
         """Trial ``number`` of at most ``total`` of a search has ended; ``best`` so far."""
