@@ -252,7 +252,7 @@ def _numeric_if_all(column: pa.ChunkedArray, among_numbers: Sequence[str]) -> pa
 def _looks_numeric(column: pa.ChunkedArray, among_numbers: Sequence[str]) -> bool:
     """Whether the first filled cells speak for numbers: a look that spares text columns the rest."""
     head = column.slice(0, 1000).drop_null().unique()
-    head = head.combine_chunks() if isinstance(head, pa.ChunkedArray) else head
+    head = cells.one_chunk(head)
     if not len(head):
         return True
     words = pc.is_in(pc.utf8_trim_whitespace(head), value_set=pa.array(among_numbers, head.type))
