@@ -6,12 +6,9 @@ that share a group, stay together, so that no candidate is scored on a row it ha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-
-from modelwright.bundle.encode import Packed
 
 CROSS_VALIDATED_ROWS = 20_000  # up to here candidates are cross-validated, above a share is set aside
 REPEATED_ROWS = 500  # up to here folds are drawn three times: five folds of 100 rows decide by luck
@@ -51,20 +48,18 @@ class Plan:
         return f"{FOLDS}-fold cross-validation{f', {repeats} times' if repeats > 1 else ''}, training rows"
 
 
-def plan(units: np.ndarray, strata: np.ndarray | None, *, seed: int, by_time: np.ndarray | None) -> Plan:
+def plan(units: np.ndarray, strata: np.ndarray | None, *, seed: int, latest: Fold | None) -> Plan:
     """Folds over the training rows.
 
     Args:
         units: One number a row; rows with the same number stay together.
         strata: One number a row (the class) whose shares every fold should have; ``None`` for none.
         seed: Of the draw.
-        by_time: One time a row where the split is by time: then the latest rows are scored on.
+        latest: Where the split is by time: the fold that scores on the latest rows, the only one then.
     """
     rows = len(units)
-    if by_time is not None:
-        order = np.argsort(by_time, kind="stable")
-        cut = max(1, rows - max(1, round(rows * VALIDATION_SHARE * 2)))
-        return Plan((Fold(np.sort(order[:cut]), np.sort(order[cut:])),), refit=rows <= CROSS_VALIDATED_ROWS)
+    if latest is not None:
+        return Plan((latest,), refit=rows <= CROSS_VALIDATED_ROWS)
     if rows > CROSS_VALIDATED_ROWS:
         return Plan((validation(units, strata, seed=seed),), refit=False)
     repeats = 3 if rows <= REPEATED_ROWS else 1
@@ -98,36 +93,3 @@ def k_folds(
         Fold(np.flatnonzero(fold_of_row != number), np.flatnonzero(fold_of_row == number))
         for number in range(1 if only_first else k)
     ]
-
-
-def units_of(packed: Packed, group: Sequence[str] | np.ndarray | None = None) -> np.ndarray:
-    """One int64 a row, equal for rows that are equal (or share a group, where groups are given)."""
-    if group is not None:
-        return np.unique(np.asarray(group).astype(str), return_inverse=True)[1]
-    mixed = _hashed(np.ascontiguousarray(packed.numbers).view(np.uint32))
-    for slot in range(packed.strings.shape[1]):
-        codes = np.unique(packed.strings[:, slot].astype(str), return_inverse=True)[1]
-        mixed = _stir(mixed ^ codes.astype(np.uint64))
-    if packed.text is not None:
-        sums = np.zeros(packed.rows, dtype=np.uint64)
-        row = np.repeat(np.arange(packed.rows), np.diff(packed.text.indptr))
-        terms = _stir(packed.text.indices.astype(np.uint64)) ^ packed.text.data.view(np.uint32)
-        np.add.at(sums, row, _stir(terms))
-        mixed = _stir(mixed ^ sums)
-    return np.unique(mixed, return_inverse=True)[1]
-
-
-def _hashed(words: np.ndarray) -> np.ndarray:
-    """A 64-bit hash of each row of uint32 words, column by column so that no copy is made."""
-    mixed = np.full(len(words), 0x9E3779B97F4A7C15, dtype=np.uint64)
-    for slot in range(words.shape[1]):
-        mixed = _stir(mixed ^ words[:, slot])
-    return mixed
-
-
-def _stir(values: np.ndarray) -> np.ndarray:
-    """The finaliser of SplitMix64 (Steele, Lea, Flood, 2014): every bit depends on every other."""
-    values = values + np.uint64(0x9E3779B97F4A7C15)
-    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return np.asarray(values ^ (values >> np.uint64(31)))

@@ -82,7 +82,9 @@ class _Session:
             self.client.log_artifact(run, path, folder or None)
         return {}
 
-    def data(self, *, run: str, name: str, digest: str, source: str, profile: str, schema: str) -> dict[str, Any]:
+    def data(
+        self, *, run: str, name: str, digest: str, source: str, profile: str, schema: str
+    ) -> dict[str, Any]:
         """The dataset the run used."""
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
