@@ -105,9 +105,8 @@ def build(candidate: str, cls: type[Any], settings: dict[str, Any]) -> Estimator
     try:
         estimator = cls(**settings)
         # scikit-learn checks values only when fitting; asking now saves the time of the other candidates.
-        validate = getattr(estimator, "_validate_params", None)
-        if callable(validate):
-            validate()
+        if hasattr(estimator, "_validate_params") and hasattr(estimator, "_parameter_constraints"):
+            estimator._validate_params()
     except (TypeError, ValueError) as error:
         raise SettingsInvalid(
             f"The candidate '{candidate}' refuses its settings: {error}",

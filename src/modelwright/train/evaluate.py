@@ -89,7 +89,8 @@ def _metric(value: float, draws: np.ndarray | None) -> Metric:
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     """``part / whole``, 0 where ``whole`` is 0, as scikit-learn's ``zero_division=0``."""
-    return np.divide(part, whole, out=np.zeros(np.shape(whole)), where=np.asarray(whole) > 0)
+    whole = np.asarray(whole)
+    return np.asarray(np.divide(part, whole, out=np.zeros(whole.shape), where=whole > 0))
 
 
 def _averaged(per_class: np.ndarray, tables: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from modelwright.bundle.answers import Answer
 from modelwright.bundle.read import Bundle, open_bundle
 
 
@@ -26,12 +27,28 @@ class BundleModel:
         import pandas as pd
 
         rows = [{name: _plain(value) for name, value in row.items()} for row in data.to_dict("records")]
-        return pd.DataFrame([_flat(answer) for answer in self.bundle.predict_rows(rows)], index=data.index)
+        answers = self.bundle.predict_rows(rows)
+        several = len(self.bundle.models) > 1
+        return pd.DataFrame([_flat(answer, several=several) for answer in answers], index=data.index)
 
 
 def _load_pyfunc(path: str) -> BundleModel:
     """MLflow's entry point."""
     return BundleModel(open_bundle(Path(path)))
+
+
+def _flat(answers: dict[str, Answer], *, several: bool) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for model, answer in answers.items():
+        before = f"{model}." if several else ""
+        flat[f"{before}prediction"] = answer.prediction
+        if answer.prediction_name is not None:
+            flat[f"{before}prediction_name"] = answer.prediction_name
+        if answer.confidence is not None:
+            flat[f"{before}confidence"] = answer.confidence
+        for label, probability in (answer.probabilities or {}).items():
+            flat[f"{before}p {label}"] = probability
+    return flat
 
 
 def _plain(value: Any) -> Any:

@@ -146,7 +146,7 @@ def _material(  # noqa: PLR0917 - the steps' results, in their order
     classification = part.task is Task.CLASSIFICATION
     train = Rows(found.columns, sides.train)
     group = part.data.split.by_group
-    units = row_hashes(train[name] for name in train)
+    units: np.ndarray = row_hashes(train[name] for name in train)
     if group is not None:
         units = np.unique(strings(found.table.column(group))[sides.train].astype(str), return_inverse=True)[1]
     strata = train_target if classification else None

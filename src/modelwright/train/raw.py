@@ -41,7 +41,7 @@ class Rows(Mapping[str, np.ndarray]):
         self._rows = rows
 
     def __getitem__(self, name: str) -> np.ndarray:
-        return self._columns[name][self._rows]
+        return np.asarray(self._columns[name][self._rows])
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._columns)
@@ -169,16 +169,13 @@ def _inferred_inputs(table: pa.Table, part: Part) -> Inferred:
     """The schema of what ``derive`` is given: also columns that would be no feature by themselves."""
     present = {name: feature for name, feature in part.features.items() if name in table.column_names}
     first = infer_schema(table, part.data, present, part.task)
-    as_text = {
-        item.name: Feature(kind=Kind.TEXT)
-        for item in first.ignored
-        if item.reason in ("identifier", "constant")
-    }
+    useful = [item.name for item in first.ignored if item.reason in ("identifier", "constant")]
+    as_text = {name: Feature(kind=Kind.TEXT) for name in useful}
     return infer_schema(table, part.data, {**as_text, **present}, part.task)
 
 
 def _latest_time(columns: ColumnArrays) -> datetime:
-    """What ``derive`` is told of the time in training: the latest the data knows, so that it is repeatable."""
+    """What ``derive`` is told is now: the latest time the data knows, so that training is repeatable."""
     times = [values[~np.isnat(values)].max() for values in columns.values() if _has_times(values)]
     if not times:
         return _NO_TIME

@@ -185,7 +185,7 @@ def serve(requests: TextIO, answers: TextIO) -> None:
                 session = _Session()
             request = json.loads(line)
             handler: Callable[..., dict[str, Any]] = getattr(session, request.pop("do"))
-            answer = {"ok": handler(**request)}
+            answer: dict[str, Any] = {"ok": handler(**request)}
         # MLflow raises anything from SQLAlchemy's, urllib3's and its own errors; the other end words it.
         except Exception as error:
             answer = {"failed": f"{type(error).__name__}: {' '.join(str(error).split())[:500]}"}
