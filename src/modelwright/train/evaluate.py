@@ -35,7 +35,13 @@ def default_metric(task: Task) -> str:
 
 
 def measure(
-    task: Task, answers: Answers, truth: np.ndarray | None, *, matrix: Any = None, seed: int | None = None
+    task: Task,
+    answers: Answers,
+    truth: np.ndarray | None,
+    *,
+    matrix: Any = None,
+    seed: int | None = None,
+    only: str | None = None,
 ) -> dict[str, Metric]:
     """Every metric of the task.
 
@@ -45,6 +51,7 @@ def measure(
         truth: Label indices (int64) or target values (float64); ``None`` for clustering.
         matrix: Clustering: the rows themselves.
         seed: Of the bootstrap; ``None`` leaves the intervals at the value.
+        only: A metric that is enough; others may be left out, where that saves time.
 
     Returns:
         Metrics by name; one that is undefined on these rows (ROC AUC where they have one class) is
@@ -56,7 +63,7 @@ def measure(
     assert truth is not None  # noqa: S101 - only a clustering has none
     if task is Task.REGRESSION:
         return _regression(answers.values, truth, generator)
-    return _classification(answers, truth, generator)
+    return _classification(answers, truth, generator, only)
 
 
 def confusion(truth: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
@@ -66,7 +73,7 @@ def confusion(truth: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray
 
 
 def _classification(
-    answers: Answers, truth: np.ndarray, generator: np.random.Generator | None
+    answers: Answers, truth: np.ndarray, generator: np.random.Generator | None, only: str | None
 ) -> dict[str, Metric]:
     labels, probabilities = answers.labels, answers.probabilities
     assert labels is not None and probabilities is not None  # noqa: S101 - answers of a classifier
@@ -77,8 +84,10 @@ def _classification(
         name: _metric(float(of(table)), None if drawn is None else of(drawn))
         for name, of in _LABEL_METRICS.items()
     }
-    found |= _ranking(probabilities, truth, generator)
-    found |= _losses(probabilities, truth, generator)
+    if only is None or only in _RANKING_METRICS:
+        found |= _ranking(probabilities, truth, generator)
+    if only is None or only in _LOSSES:
+        found |= _losses(probabilities, truth, generator)
     return {name: found[name] for name in METRICS[Task.CLASSIFICATION] if name in found}
 
 
@@ -148,6 +157,7 @@ _LABEL_METRICS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "recall": _recall,
     "mcc": _mcc,
 }
+_LOSSES = ("log_loss", "brier")
 _RANKING_METRICS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "roc_auc": bootstrap.roc_auc_of,
     "average_precision": bootstrap.average_precision_of,
@@ -201,7 +211,7 @@ def _losses(
     drawn = None if generator is None else np.maximum(bootstrap.mean_draws(rows, generator), 0.0)
     return {
         name: _metric(float(rows[:, slot].mean()), None if drawn is None else drawn[:, slot])
-        for slot, name in enumerate(("log_loss", "brier"))
+        for slot, name in enumerate(_LOSSES)
     }
 
 
