@@ -124,7 +124,9 @@ def is_filled(values: pa.ChunkedArray) -> NDArray[np.bool_]:
         return cells(values).codes >= 0
     valid = values.is_valid().to_numpy()
     if pa.types.is_floating(values.type):
-        return np.asarray(valid & ~np.isnan(values.combine_chunks().to_numpy(zero_copy_only=False)), dtype=np.bool_)
+        return np.asarray(
+            valid & ~np.isnan(values.combine_chunks().to_numpy(zero_copy_only=False)), dtype=np.bool_
+        )
     return np.asarray(valid, dtype=np.bool_)
 
 

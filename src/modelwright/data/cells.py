@@ -159,7 +159,9 @@ def _iso(values: pa.Array) -> pa.Array:
     plain = _cast_moments(pc.if_else(zoned, nothing, spelled), pa.timestamp("us"))
     if not pc.any(zoned).as_py():
         return plain
-    compact = pc.replace_substring_regex(pc.if_else(zoned, spelled, nothing), r"\s+(Z|[+-]\d{2}:?(\d{2})?)$", r"\1")
+    compact = pc.replace_substring_regex(
+        pc.if_else(zoned, spelled, nothing), r"\s+(Z|[+-]\d{2}:?(\d{2})?)$", r"\1"
+    )
     utc = _cast_moments(compact, pa.timestamp("us", "UTC")).cast(pa.timestamp("us"))
     return pc.coalesce(utc, plain)
 

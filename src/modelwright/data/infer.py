@@ -53,9 +53,7 @@ class Inferred(NamedTuple):
     ambiguous: tuple[str, ...] = ()
 
 
-def infer_schema(
-    table: pa.Table, data: Data, features: Mapping[str, Feature], task: Task
-) -> Inferred:
+def infer_schema(table: pa.Table, data: Data, features: Mapping[str, Feature], task: Task) -> Inferred:
     """Infer what each column of ``table`` holds; what the project declares wins.
 
     Raises:
@@ -149,7 +147,13 @@ def _categories(values: pa.ChunkedArray, column: Column, declared: Feature) -> t
 def _observe(column: Column, values: pa.ChunkedArray, declared: Feature) -> Column:
     """Add the range, whether cells are missing, and an example, as the cells show them."""
     array, misfits = column_array(values, column)
-    filled = array != "" if array.dtype == object else ~np.isnat(array) if array.dtype.kind == "M" else ~np.isnan(array)
+    filled = (
+        array != ""
+        if array.dtype == object
+        else ~np.isnat(array)
+        if array.dtype.kind == "M"
+        else ~np.isnan(array)
+    )
     nullable = not bool((filled | misfits).all()) if declared.nullable is None else declared.nullable
     low = high = None
     if column.kind in _RANGED and filled.any():

@@ -37,7 +37,9 @@ MOSTLY = 0.9
 """Share of a string column's cells that must be numbers (or dates) for the others to be mistakes."""
 
 _MOST_CATEGORIES = 5_000
-_ID_NAME = re.compile(r"(?i)(^|[\W_])(id|ids|uuid|guid|rowid|index|key|pk|nr|no)$|[a-z](Id|ID|Uuid)$|^Unnamed: 0$")
+_ID_NAME = re.compile(
+    r"(?i)(^|[\W_])(id|ids|uuid|guid|rowid|index|key|pk|nr|no)$|[a-z](Id|ID|Uuid)$|^Unnamed: 0$"
+)
 _SAVED_INDEX = re.compile(r"^(Unnamed: 0|__index_level_\d+__|index)$")
 _UUID = r"^\{?[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\}?$|^[0-9a-fA-F]{32}$|^[0-9a-fA-F]{40}$"
 _IMAGE = r"(?i)\.(jpe?g|png|gif|webp|bmp|tiff?)$"

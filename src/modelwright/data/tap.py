@@ -126,7 +126,9 @@ class Tap(io.RawIOBase):
             f"line {line:,}."
         )
         if share_of_text < 0.7:
-            return DataUnreadable(what, "It does not look like text at all: name a CSV, JSON lines or Parquet file.")
+            return DataUnreadable(
+                what, "It does not look like text at all: name a CSV, JSON lines or Parquet file."
+            )
         return DataUnreadable(
             what,
             "It is probably in a Western European encoding. Convert it: "

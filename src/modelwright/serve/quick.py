@@ -37,7 +37,9 @@ class QuickReader:
         self._strings = [place for place, column in enumerate(columns) if column.kind not in _NUMBERS]
         fields = [_field(place, column) for place, column in enumerate(columns)]
         names = {f"c{place}": column.name for place, column in enumerate(columns)}
-        row = msgspec.defstruct("Row", fields, rename=names, forbid_unknown_fields=True, gc=False, kw_only=True)
+        row = msgspec.defstruct(
+            "Row", fields, rename=names, forbid_unknown_fields=True, gc=False, kw_only=True
+        )
         listed = tuple[tuple(_type(column) for column in columns)]  # type: ignore[misc]
         wrapped = msgspec.defstruct(
             "Wrapped",
