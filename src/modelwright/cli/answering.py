@@ -76,7 +76,7 @@ class Answering:
             terminal.warn(f"{text} ({count:,} {'row' if count == 1 else 'rows'})")
 
     def _batch(self, batch: list[Row], writer: Writer) -> None:
-            reading = self.bundle.rows.read(
+        reading = self.bundle.rows.read(
             [{} if problem_of(row.values) is not None else row.values for row in batch]
         )
         bad = self._refuse(batch, reading)
@@ -102,7 +102,7 @@ class Answering:
         self.answered += len(good)
 
     def _refuse(self, batch: list[Row], reading: Reading) -> set[int]:
-            told: dict[int, list[str]] = {}
+        told: dict[int, list[str]] = {}
         for place, row in enumerate(batch):
             problem = problem_of(row.values)
             if problem is not None:

@@ -166,7 +166,13 @@ def _delimited(
     stream: IO[bytes], path: str, schema: TableSchema, missing: Sequence[str] | None, *, tab: bool = False
 ) -> Iterator[Row]:
     csv.field_size_limit(_LONGEST_FIELD)
-    text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
+    with io.TextIOWrapper(stream, encoding="utf-8-sig", newline="") as text:
+        yield from _cells(text, path, schema, missing, tab=tab)
+
+
+def _cells(
+    text: IO[str], path: str, schema: TableSchema, missing: Sequence[str] | None, *, tab: bool
+) -> Iterator[Row]:
     first = text.readline()
     if not first.strip():
         raise InputUnreadable(f"{_name(path)} is empty.", "Its first line must name the columns.")
@@ -256,7 +262,11 @@ def _document(
 
 def _lines(stream: IO[bytes], path: str, schema: TableSchema, missing: Sequence[str] | None) -> Iterator[Row]:
     del schema, missing
-    text = io.TextIOWrapper(stream, encoding="utf-8-sig")
+    with io.TextIOWrapper(stream, encoding="utf-8-sig") as text:
+        yield from _json_lines(text, path)
+
+
+def _json_lines(text: IO[str], path: str) -> Iterator[Row]:
     for number, line in enumerate(text, 1):
         if not line.strip():
             continue
