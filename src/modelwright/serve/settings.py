@@ -116,6 +116,7 @@ class Word(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         state: "ready", or "failed" with why.
         reason, instruction, details, code: Of the error.
         versions: Ready: what is served, by name.
+        bundle: Ready: where the first one lies.
     """
 
     state: str
@@ -124,3 +125,4 @@ class Word(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     details: tuple[str, ...] = ()
     code: int = 0
     versions: dict[str, int] = {}
+    bundle: str = ""
