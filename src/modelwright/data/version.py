@@ -69,10 +69,7 @@ def dataset_md5(path: Path, *, cache: Path | None = None) -> str:
     """
     remembered = _Remembered(cache)
     try:
-        if path.is_dir():
-            digest = _folder_md5(path, remembered)
-        else:
-            digest = remembered.md5(path)
+        digest = _folder_md5(path, remembered) if path.is_dir() else remembered.md5(path)
     except OSError as error:
         raise VersioningFailed(
             f"The data at {path} cannot be read: {error.strerror or error}.", f"Check it: ls -l '{path}'"

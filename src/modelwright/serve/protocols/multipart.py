@@ -120,7 +120,14 @@ def _disposition(header: str) -> tuple[str, str | None]:
     message["content-disposition"] = header.replace("\r", " ").replace("\n", " ")
     name = message.get_param("name", header="content-disposition")
     filename = message.get_param("filename", header="content-disposition")
-    return _plain(name) or "", _plain(filename)
+    return _unescaped(_plain(name) or ""), _plain(filename)
+
+
+def _unescaped(name: str) -> str:
+    """A name without what the HTML standard's form encoding escapes in it."""
+    for escape, character in (("%22", '"'), ("%0D", "\r"), ("%0A", "\n")):
+        name = name.replace(escape, character)
+    return name
 
 
 def _plain(value: object) -> str | None:

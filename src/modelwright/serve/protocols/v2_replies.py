@@ -93,11 +93,12 @@ def _prediction_type(entry: ModelEntry) -> str:
     if entry.task is Task.CLUSTERING:
         return "INT64"
     kinds = {type(label) for label in entry.labels}
+    largest = max((abs(label) for label in entry.labels if isinstance(label, int | float)), default=0)
     if kinds == {bool}:
         return "BOOL"
-    if kinds == {int} and all(-(2**63) <= label < 2**63 for label in entry.labels if isinstance(label, int)):
+    if kinds == {int} and largest < 2**63:
         return "INT64"
-    if kinds and kinds <= {int, float}:
+    if kinds and kinds <= {int, float} and largest <= 2**53:
         return "FP64"
     return BYTES
 
