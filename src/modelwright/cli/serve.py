@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,7 +59,7 @@ def command(
     from modelwright.serve.launch import serve
     from modelwright.serve.plan import serve_settings
 
-    flags = {"port": port or None, "host": host, "workers": workers}
+    flags: dict[str, object] = {"port": port or None, "host": host, "workers": workers}
     targets, settings, threshold = _targets(terminal, paths, bundles, flags)
     told = serve_settings(
         targets,
@@ -104,4 +105,4 @@ def _tell(terminal: Terminal, ready: Readiness) -> None:
 
     data = {"url": ready.url, "versions": ready.versions, "curl": ready.curl}
     terminal.result(data, show)
-    click.get_text_stream("stdout").flush()
+    sys.stdout.flush()

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from modelwright.bundle.format import MANIFEST
-from modelwright.bundle.read import verify
 from modelwright.errors import ExitCode, ModelwrightError
 from modelwright.project.load import Project
 from modelwright.project.settings import Settings
@@ -38,8 +37,13 @@ def bundle_target(path: Path) -> Target:
     Raises:
         BundleInvalid: It does not verify.
     """
+    # Imported here: a project's server is planned without NumPy and ONNX Runtime, which its children load.
+    from modelwright.bundle.read import verify
+
     manifest = verify(path)
-    return Target(name=manifest.project, project=manifest.project, bundle=str(path.resolve()))
+    return Target(
+        name=manifest.project, project=manifest.project, bundle=str(path.resolve()), version=manifest.version
+    )
 
 
 def serve_settings(
