@@ -18,7 +18,8 @@ from sklearn.linear_model._base import LinearClassifierMixin, LinearModel
 from modelwright.bundle.boosters import Booster, read_lightgbm, read_xgboost
 from modelwright.bundle.estimators import LeastSquaresClassifier
 from modelwright.bundle.graph import BOOL, DOUBLE, INT64, Graph, NotExportable
-from modelwright.bundle.trees import add_forest, histogram_forest, sklearn_forest
+from modelwright.bundle.neighbours import NeighborsClassifier, NeighborsRegressor
+from modelwright.bundle.trees import add_exact_sum, add_forest, histogram_forest, sklearn_forest
 
 _MOST_NEIGHBOUR_VALUES = 20_000_000
 
@@ -73,14 +74,17 @@ def adder_for(estimator: Any) -> Adder | None:
 def _add_forest_model(graph: Graph, features: str, estimator: Any) -> Outputs:
     if np.ndim(getattr(estimator, "n_classes_", 1)) or estimator.n_outputs_ > 1:
         raise NotExportable("The model predicts several targets at once.")
-    targets = len(estimator.classes_) if hasattr(estimator, "classes_") else 1
-    total = add_forest(graph, sklearn_forest(estimator, targets), features)
     members = len(getattr(estimator, "estimators_", ()))
-    if members > 1:
-        total = graph.add("Div", total, graph.const(members, np.float32))
-    if targets == 1 and not hasattr(estimator, "classes_"):
-        return Value(total)
-    return Classes(_argmax(graph, total), total)
+    if not hasattr(estimator, "classes_"):
+        total = add_forest(graph, sklearn_forest(estimator, 1), features)
+        return Value(graph.add("Div", total, graph.const(members, np.float32)) if members > 1 else total)
+    forest = sklearn_forest(estimator, len(estimator.classes_))
+    if members == 0:
+        shares = add_forest(graph, forest, features)
+    else:
+        total = add_exact_sum(graph, forest, features)
+        shares = graph.add("Div", total, graph.const(float(members), np.float64))
+    return Classes(_argmax(graph, shares), shares)
 
 
 def _add_histogram(graph: Graph, features: str, estimator: Any) -> Outputs:
@@ -236,58 +240,77 @@ def _add_linear_bayes(graph: Graph, features: str, estimator: Any) -> Outputs:
     return Classes(_argmax(graph, scores), graph.add("Softmax", scores, axis=1))
 
 
+def _add_own_neighbours(graph: Graph, features: str, estimator: Any) -> Outputs:
+    """``bundle.neighbours``, step for step."""
+    known = estimator.known_.astype(np.float64)
+    _check_size(known)
+    nearest, steps = _add_nearest(
+        graph, graph.cast(features, DOUBLE), known, estimator.n_neighbors, estimator.step_
+    )
+    weights = graph.add("Unsqueeze", _weights(graph, steps, estimator.weights), graph.const([2], np.int64))
+    values = graph.add("Gather", graph.const(estimator.values_), nearest, axis=0)
+    sums = _running_sum(graph, graph.add("Mul", values, weights), estimator.n_neighbors)
+    mean = graph.add("Div", sums, _running_sum(graph, weights, estimator.n_neighbors))
+    if isinstance(estimator, NeighborsRegressor):
+        return Value(mean)
+    return Classes(_argmax(graph, sums), mean)
+
+
 def _add_neighbours(graph: Graph, features: str, estimator: Any) -> Outputs:
-    """Exhaustive search by |x|^2 - 2 x.t + |t|^2 in float64; of equally near rows the earlier one."""
+    """Scikit-learn's neighbours, which agree wherever no two training rows are equally near."""
     if estimator.effective_metric_ not in {"euclidean", "sqeuclidean"} and not (
         estimator.effective_metric_ == "minkowski" and estimator.effective_metric_params_.get("p") == 2
     ):
         raise NotExportable("K-nearest neighbours can be exported with the Euclidean distance only.")
     if estimator.weights not in {"uniform", "distance"}:
         raise NotExportable("K-nearest neighbours can be exported with uniform or distance weights only.")
-    known = _dense(estimator._fit_X).astype(np.float64)
-    if known.size > _MOST_NEIGHBOUR_VALUES:
+    own = NeighborsClassifier if isinstance(estimator, neighbors.KNeighborsClassifier) else NeighborsRegressor
+    targets = np.asarray(estimator._y)
+    if targets.ndim > 1 and targets.shape[1] > 1:
+        raise NotExportable("The model predicts several targets at once.")
+    _check_size(estimator._fit_X)
+    twin = own(estimator.n_neighbors, weights=estimator.weights)
+    return _add_own_neighbours(graph, features, twin.fit(_dense(estimator._fit_X), targets.reshape(-1)))
+
+
+def _check_size(known: Any) -> None:
+    rows, width = known.shape
+    if rows * width > _MOST_NEIGHBOUR_VALUES:
         raise NotExportable(
-            f"K-nearest neighbours keeps all its training rows: {known.shape[0]} rows of {known.shape[1]} "
-            f"numbers are more than the {_MOST_NEIGHBOUR_VALUES} that a bundle may hold."
+            f"K-nearest neighbours keeps all its training rows: {rows} rows of {width} numbers are more than "
+            f"the {_MOST_NEIGHBOUR_VALUES} that a bundle may hold."
         )
-    nearest, weights = _add_nearest(graph, graph.cast(features, DOUBLE), known, estimator)
-    if isinstance(estimator, neighbors.KNeighborsRegressor):
-        targets = np.asarray(estimator._y, dtype=np.float64).reshape(len(known), -1)
-        if targets.shape[1] != 1:
-            raise NotExportable("The model predicts several targets at once.")
-        values = graph.add("Gather", graph.const(targets[:, 0]), nearest, axis=0)
-        return Value(_weighted_mean(graph, values, weights))
-    classes = np.eye(len(estimator.classes_))[np.asarray(estimator._y).reshape(-1)]
-    votes = graph.add("Gather", graph.const(classes), nearest, axis=0)
-    expanded = graph.add("Unsqueeze", weights, graph.const([2], np.int64))
-    total = graph.add("ReduceSum", graph.add("Mul", votes, expanded), graph.const([1], np.int64), keepdims=0)
-    return Classes(_argmax(graph, total), _normalised(graph, total))
 
 
-def _add_nearest(graph: Graph, wide: str, known: np.ndarray, estimator: Any) -> tuple[str, str]:
-    """Indices of the nearest training rows and their weights, each [rows, k]."""
+def _add_nearest(graph: Graph, wide: str, known: np.ndarray, count: int, step: float) -> tuple[str, str]:
+    """Positions of the nearest training rows and their squared distances in grid steps, [rows, count]."""
     length = graph.add("ReduceSumSquare", wide, axes=[1], keepdims=1)
     cross = graph.add("MatMul", wide, graph.const(-2.0 * known.T))
     squared = graph.add("Add", graph.add("Add", cross, graph.const((known**2).sum(axis=1))), length)
-    count = graph.const([estimator.n_neighbors], np.int64)
-    _, nearest = graph.add_many("TopK", (squared, count), 2, axis=1, largest=0, sorted=1)
-    if estimator.weights == "uniform":
-        every = graph.add("GreaterOrEqual", nearest, graph.const(0, np.int64))
-        return nearest, graph.cast(every, DOUBLE)
-    # The expansion loses digits for close rows: their distances are computed again, directly.
-    chosen = graph.add("Gather", graph.const(known), nearest, axis=0)
-    apart = graph.add("Sub", chosen, graph.add("Unsqueeze", wide, graph.const([1], np.int64)))
-    distance = graph.add("ReduceL2", apart, axes=[2], keepdims=0)
-    exact = graph.add("Equal", distance, graph.const(0.0, np.float64))
-    touches = graph.cast(graph.add("ReduceMax", graph.cast(exact, INT64), axes=[1], keepdims=1), BOOL)
-    inverse = graph.add("Div", graph.const(1.0, np.float64), distance)
-    return nearest, graph.add("Where", touches, graph.cast(exact, DOUBLE), inverse)
+    rounded = graph.add("Round", graph.add("Div", squared, graph.const(step, np.float64)))
+    steps = graph.add("Max", rounded, graph.const(0.0, np.float64))
+    # Of equal values TopK takes those with the lower index first (ONNX specification).
+    nearest_steps, nearest = graph.add_many(
+        "TopK", (steps, graph.const([count], np.int64)), 2, axis=1, largest=0, sorted=1
+    )
+    return nearest, nearest_steps
 
 
-def _weighted_mean(graph: Graph, values: str, weights: str) -> str:
-    one = graph.const([1], np.int64)
-    total = graph.add("ReduceSum", graph.add("Mul", values, weights), one, keepdims=1)
-    return graph.add("Div", total, graph.add("ReduceSum", weights, one, keepdims=1))
+def _weights(graph: Graph, steps: str, weights: str) -> str:
+    """Weight of each neighbour, float64 [rows, k]."""
+    zero, one = graph.const(0.0, np.float64), graph.const(1.0, np.float64)
+    if weights == "uniform":
+        return graph.cast(graph.add("GreaterOrEqual", steps, zero), DOUBLE)
+    touching = graph.add("Equal", steps, zero)
+    any_touching = graph.add("ReduceMax", graph.cast(touching, INT64), axes=[1], keepdims=1)
+    inverse = graph.add("Div", one, graph.add("Sqrt", graph.add("Where", touching, one, steps)))
+    return graph.add("Where", graph.cast(any_touching, BOOL), graph.cast(touching, DOUBLE), inverse)
+
+
+def _running_sum(graph: Graph, values: str, count: int) -> str:
+    """Sum over axis 1 (of ``count``), added in order."""
+    running = graph.add("CumSum", values, graph.const(1, np.int64))
+    return graph.add("Gather", running, graph.const(count - 1, np.int64), axis=1)
 
 
 def _add_centres(graph: Graph, features: str, estimator: Any) -> Outputs:
@@ -328,5 +351,6 @@ _ADDERS: tuple[tuple[type | tuple[type, ...], Adder], ...] = (
     (naive_bayes.GaussianNB, _add_gaussian_bayes),
     (_LINEAR_BAYES, _add_linear_bayes),
     (_NEIGHBOURS, _add_neighbours),
+    ((NeighborsClassifier, NeighborsRegressor), _add_own_neighbours),
     ((cluster.KMeans, cluster.MiniBatchKMeans), _add_centres),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,8 @@ def certify(  # noqa: PLR0917 - the parts of one trained model, in the order the
     runner = GraphRunner(onnx_bytes)
     packed = encoder.transform(columns)
     matrix = suited(preprocessor.transform(packed), estimator)
-    labels, scores = _expected(estimator, matrix, task, runner.width)
+    with _one_thread(estimator):
+        labels, scores = _expected(estimator, matrix, task, runner.width)
     scale = _scale(scores, task, spread)
     differing: set[int] = set()
     largest = 0.0
@@ -54,6 +56,20 @@ def certify(  # noqa: PLR0917 - the parts of one trained model, in the order the
         if not np.isfinite(gap).all():
             largest = float("inf")
     return Parity(rows=packed.rows, labels_differ=len(differing), max_difference=largest)
+
+
+@contextmanager
+def _one_thread(estimator: Any) -> Iterator[None]:
+    """Let ``estimator`` predict in one thread: several add trees' votes in the order they finish."""
+    jobs = getattr(estimator, "n_jobs", None)
+    if jobs is None:
+        yield
+        return
+    estimator.n_jobs = 1
+    try:
+        yield
+    finally:
+        estimator.n_jobs = jobs
 
 
 def _slices(rows: int) -> Iterator[slice]:

@@ -8,12 +8,15 @@ softmax) is done after it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from modelwright.bundle.graph import DOUBLE, ML, Graph, NotExportable, tensor_attribute
+from modelwright.bundle.graph import DOUBLE, INT64, ML, Graph, NotExportable, tensor_attribute
+
+_MOST_LEAVES = 2**24  # float32 holds every whole number up to here
+_MOST_NODES = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,12 @@ def add_forest(graph: Graph, forest: Forest, features: str) -> str:
     if np.any(forest.start):
         # A tree of one leaf first: libraries start their sum there, ONNX adds base values at the end.
         trees.insert(0, _constant_tree(forest))
+    nodes = sum(len(tree.feature) for tree in trees)
+    if nodes > _MOST_NODES:
+        raise NotExportable(
+            f"The model's {len(trees)} trees have {nodes} nodes together, more than the {_MOST_NODES} that a "
+            "bundle may hold; limit max_depth or raise min_samples_leaf."
+        )
     if not trees:
         raise NotExportable("The model has no trees: it found nothing to learn from.")
     inputs = features if forest.dtype is np.float32 else graph.cast(features, DOUBLE)
@@ -81,6 +90,39 @@ def add_forest(graph: Graph, forest: Forest, features: str) -> str:
         **_node_attributes(trees, forest),
         **_leaf_attributes(trees, forest.dtype),
     )
+
+
+def add_exact_sum(graph: Graph, forest: Forest, features: str) -> str:
+    """Like ``add_forest``, but the sums are float64 and bit-equal to adding tree by tree.
+
+    The operator gives float32 only, which would settle near-ties of votes otherwise than the
+    library does. So here it gives, for each tree, the number of the leaf that was reached (exact in
+    float32); the leaves' values are looked up and added in order.
+
+    Returns:
+        The name of the sums, float64 [rows, targets].
+    """
+    leaves = [np.flatnonzero(tree.left < 0) for tree in forest.trees]
+    starts = np.cumsum([0, *(len(found) for found in leaves)])
+    if starts[-1] > _MOST_LEAVES:
+        return graph.cast(add_forest(graph, forest, features), DOUBLE)
+    numbered = [
+        replace(tree, values=_leaf_numbers(tree, found, start), targets=(place,))
+        for place, (tree, found, start) in enumerate(zip(forest.trees, leaves, starts[:-1], strict=True))
+    ]
+    width = len(numbered)
+    reached = add_forest(graph, Forest(numbered, width, np.zeros(width)), features)
+    table = np.vstack([tree.values[found] for tree, found in zip(forest.trees, leaves, strict=True)])
+    values = graph.add("Gather", graph.const(table.astype(np.float64)), graph.cast(reached, INT64), axis=0)
+    running = graph.add("CumSum", values, graph.const(1, np.int64))
+    return graph.add("Gather", running, graph.const(width - 1, np.int64), axis=1)
+
+
+def _leaf_numbers(tree: Tree, leaves: np.ndarray, start: int) -> np.ndarray:
+    """Node values that number the leaves from ``start`` on."""
+    numbers = np.zeros((len(tree.left), 1))
+    numbers[leaves, 0] = np.arange(start, start + len(leaves))
+    return numbers
 
 
 def _constant_tree(forest: Forest) -> Tree:

@@ -118,6 +118,13 @@ def labelled_rows(table: pa.Table, target: str) -> pa.Table:
     return table if known.all() else table.filter(pa.array(known))
 
 
+def filled_cells(array: np.ndarray) -> NDArray[np.bool_]:
+    """Which cells of a column array are not missing."""
+    if array.dtype == object:
+        return np.asarray(array != "", dtype=np.bool_)
+    return np.asarray(~(np.isnat(array) if array.dtype.kind == "M" else np.isnan(array)), dtype=np.bool_)
+
+
 def is_filled(values: pa.ChunkedArray) -> NDArray[np.bool_]:
     """Which cells are not missing: neither null, nor NaN, nor an empty string."""
     if is_string(values):

@@ -6,7 +6,7 @@ Everything works on the distinct values, so a column of a million cells with ten
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -78,7 +78,7 @@ class Cells(NamedTuple):
         """How many cells are not missing."""
         return int(self.counts.sum())
 
-    def spread(self, of_value: NDArray[np.generic], missing: object) -> NDArray[np.generic]:
+    def spread(self, of_value: NDArray[Any], missing: Any) -> NDArray[Any]:
         """One item per cell, from one per distinct value."""
         if not len(of_value):
             return np.full(len(self.codes), missing, dtype=of_value.dtype)

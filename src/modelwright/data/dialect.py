@@ -106,11 +106,9 @@ def _delimiter(text: str, path: Path) -> str:
 def _names(header: list[str], path: Path) -> tuple[str, ...]:
     names = tuple(name if name.strip() else f"Unnamed: {place}" for place, name in enumerate(header))
     twice = [name for name, count in Counter(names).items() if count > 1]
-    if (
-        twice
-        and all(_NUMBER.fullmatch(name) for name in twice)
-        or 2 * sum(map(bool, map(_DECIMAL_POINT.fullmatch, names))) >= len(names)
-    ):
+    if (twice and all(_NUMBER.fullmatch(name) for name in twice)) or 2 * sum(
+        map(bool, map(_DECIMAL_POINT.fullmatch, names))
+    ) >= len(names):
         raise DataUnreadable(
             f"The first line of {path} looks like data, not like column names: {shorten(names, 5)}.",
             "Put a line with the column names at the top of the file.",

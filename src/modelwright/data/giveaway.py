@@ -119,9 +119,9 @@ def _balanced_accuracy(codes: NDArray[np.int64], y: NDArray[np.generic], classes
     for half in (0, 1):
         fit, judge = halves != half, halves == half
         table = np.bincount(codes[fit] * classes + labels[fit], minlength=size * classes)
-        table = table.reshape(size, classes) / np.maximum(np.bincount(labels[fit], minlength=classes), 1)
-        table[table.sum(axis=1) == 0, :] = np.eye(1, classes)  # never seen: some label, as good as any
-        answer = table.argmax(axis=1)[codes[judge]]
+        shares = table.reshape(size, classes) / np.maximum(np.bincount(labels[fit], minlength=classes), 1)
+        shares[shares.sum(axis=1) == 0, :] = np.eye(1, classes)  # never seen: some label, as good as any
+        answer = shares.argmax(axis=1)[codes[judge]]
         right += np.bincount(labels[judge][answer == labels[judge]], minlength=classes)
     counts = np.bincount(labels, minlength=classes)
     return float((right[counts > 0] / counts[counts > 0]).mean())

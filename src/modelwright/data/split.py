@@ -157,8 +157,8 @@ def _latest(times: NDArray[np.float64], share: float) -> NDArray[np.bool_]:
     with_ties, without = times >= start, times > start
     wanted = len(times) * share
     if without.any() and abs(without.sum() - wanted) < abs(with_ties.sum() - wanted):
-        return without
-    return with_ties if not with_ties.all() else without
+        return np.asarray(without)
+    return np.asarray(with_ties if not with_ties.all() else without)
 
 
 def _groups(values: pa.ChunkedArray, hashes: NDArray[np.uint64], settings: model.Split) -> NDArray[np.bool_]:
@@ -173,15 +173,15 @@ def _groups(values: pa.ChunkedArray, hashes: NDArray[np.uint64], settings: model
     held[order[_fill(sizes[order], quota)]] = True
     if not held.any() and len(groups) > 1:
         held[np.argmin(sizes)] = True
-    return held[group]
+    return np.asarray(held[group])
 
 
 def _check(result: Split, codes: NDArray[np.int64] | None, settings: model.Split) -> None:
     if not len(result.train) or not len(result.test):
         side = "train" if not len(result.train) else "test"
         raise SplitImpossible(
-            f"The split leaves no rows to {side} with ({len(result.train):,} train, {len(result.test):,} test).",
-            "Add rows that differ, or change data.split: all rows may be alike, of one group or of one moment.",
+            f"The split leaves no rows to {side} with.",
+            "Add rows that differ, or change data.split: the rows may be all alike, of one group or moment.",
         )
     if codes is None:
         return

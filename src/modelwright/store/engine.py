@@ -12,6 +12,17 @@ from modelwright.schema.urls import mask_url
 from modelwright.store.database import Database
 from modelwright.store.errors import StoreUnavailable
 from modelwright.store.migrate import bring_up
+from modelwright.store.ports import (
+    Events,
+    Jobs,
+    Keys,
+    Labels,
+    Leases,
+    Predictions,
+    Releases,
+    Samples,
+    Versions,
+)
 from modelwright.store.repositories.events import SqlEvents
 from modelwright.store.repositories.jobs import SqlJobs
 from modelwright.store.repositories.keys import SqlKeys
@@ -40,15 +51,15 @@ class SqlStore:
     def __init__(self, database: Database) -> None:
         self._database = database
         self.where = database.where
-        self.versions = SqlVersions(database)
-        self.releases = SqlReleases(database)
-        self.predictions = SqlPredictions(database)
-        self.labels = SqlLabels(database)
-        self.samples = SqlSamples(database)
-        self.jobs = SqlJobs(database)
-        self.events = SqlEvents(database)
-        self.leases = SqlLeases(database)
-        self.keys = SqlKeys(database)
+        self.versions: Versions = SqlVersions(database)
+        self.releases: Releases = SqlReleases(database)
+        self.predictions: Predictions = SqlPredictions(database)
+        self.labels: Labels = SqlLabels(database)
+        self.samples: Samples = SqlSamples(database)
+        self.jobs: Jobs = SqlJobs(database)
+        self.events: Events = SqlEvents(database)
+        self.leases: Leases = SqlLeases(database)
+        self.keys: Keys = SqlKeys(database)
 
     def ping(self) -> None:
         """Write one small row. Raises ``StoreUnavailable`` unless that works."""

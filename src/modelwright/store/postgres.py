@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import URL, ColumnElement, Connection, Insert, Table, create_engine, text
+from sqlalchemy import URL, Column, ColumnElement, Connection, Insert, Table, create_engine, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError, OperationalError
 
@@ -50,14 +50,13 @@ class PostgresDatabase(Database):
         if not rows:
             return 0
         names = list(rows[0])
-        arrays = ", ".join(
-            f"CAST(:{name} AS {table.c[name].type.compile(connection.dialect)}[])" for name in names
-        )
+        arrays = ", ".join(f"CAST(:{name} AS {_bare(table.c[name], connection)}[])" for name in names)
         statement = text(
             f"INSERT INTO {table.name} ({', '.join(names)}) "  # noqa: S608 - names are of our own tables
             f"SELECT * FROM unnest({arrays}) ON CONFLICT DO NOTHING"
         )
-        return connection.execute(statement, {name: [row[name] for row in rows] for name in names}).rowcount
+        columns = {name: [row[name] for row in rows] for name in names}
+        return connection.execute(statement, columns).rowcount
 
     def upsert(
         self,
@@ -70,6 +69,11 @@ class PostgresDatabase(Database):
     ) -> Insert:
         """PostgreSQL's ON CONFLICT DO UPDATE."""
         return insert(table).values(values).on_conflict_do_update(index_elements=on, set_=change, where=where)
+
+
+def _bare(column: Column[Any], connection: Connection) -> str:
+    """The type as a cast takes it, which is without a collation."""
+    return column.type.compile(connection.dialect).partition(" COLLATE ")[0]
 
 
 def open_postgres(url: URL, where: str) -> PostgresDatabase:

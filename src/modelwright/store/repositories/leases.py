@@ -31,8 +31,8 @@ class SqlLeases:
                 on=["name"],
                 change=terms,
                 where=or_(leases.c.owner == keep(owner), leases.c.ends <= ticks),
-            )
-            if connection.execute(taken).rowcount == 1:
+            ).returning(leases.c.name)
+            if connection.execute(taken).first() is not None:
                 return True
             connection.execute(
                 update(leases)
