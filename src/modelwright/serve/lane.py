@@ -31,7 +31,9 @@ _HEADERS_READ = frozenset(
         b"x-amzn-sagemaker-target-variant",
     }
 )
-_NOT_PLAIN = frozenset({b"expect", b"origin", b"transfer-encoding", b"content-encoding", b"upgrade", b"accept"})
+_NOT_PLAIN = frozenset(
+    {b"expect", b"origin", b"transfer-encoding", b"content-encoding", b"upgrade", b"accept"}
+)
 _MOST_HEAD = 64 << 10
 _STATUS = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
 _ANY = frozenset({b"*/*", b"application/json"})

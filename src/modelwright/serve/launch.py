@@ -58,7 +58,9 @@ def curl_line(url: str, bundle: Path | None) -> str:
     if body is None:
         return ""
     text = json.dumps(body, ensure_ascii=False)
-    return f"curl -s {quote_path(url, safe=':/[]')}/predict -H 'content-type: application/json' -d {quote(text)}"
+    return (
+        f"curl -s {quote_path(url, safe=':/[]')}/predict -H 'content-type: application/json' -d {quote(text)}"
+    )
 
 
 def example_request(bundle: Path) -> dict[str, Any] | None:

@@ -138,7 +138,9 @@ class Delivery:
 
     def _set_aside(self, record: PredictionRecord, error: ModelwrightError) -> None:
         logger.error("Prediction %s cannot be stored: %s", record.id, error)
-        line = msgspec.json.encode({"error": str(error), "record": msgspec.to_builtins(record)}, enc_hook=repr)
+        line = msgspec.json.encode(
+            {"error": str(error), "record": msgspec.to_builtins(record)}, enc_hook=repr
+        )
         with (self._root / "set-aside.jsonl").open("ab") as file:
             file.write(line + b"\n")
             file.flush()
