@@ -86,7 +86,7 @@ def test_unchanged_inputs_are_not_trained_again(iris):
     assert again.code == 0, again.err
     assert again.json == summary(iris)
     assert "othing changed" in again.err
-    assert [row["number"] for row in run("versions", iris, "--json").json["versions"]] == [1]
+    assert [row["number"] for row in run("versions", iris, "--json").json] == [1]
 
 
 def test_the_curl_line_works_when_pasted(iris):
@@ -197,7 +197,7 @@ def test_the_gate_keeps_a_bad_version_out(tmp_path, iris):
     assert refused.code == 5, refused.err
     assert refused.json["decision"] == "rejected"
     assert "0.9999" in refused.err
-    listed = run("versions", project, "--json").json["versions"]
+    listed = run("versions", project, "--json").json
     assert {row["number"]: row["live"] for row in listed} == {1: True, 2: False}
     assert run("promote", "2", "--project", project).code == 5
 

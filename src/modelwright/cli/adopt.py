@@ -88,7 +88,7 @@ def _write(folder: Path, source: str, target: str | None, task: Task | None, nam
     if task is None:
         task = guess_task(loaded.table.column(target)) if target in names else Task.CLASSIFICATION
     inferred = infer_schema(loaded.table, data, {}, task)
-    validate(loaded.table, inferred, data, task).require()
+    validate(loaded.table, inferred, data, task).raise_errors()
     target_column = inferred.schema.target
     labels = len(target_column.categories) if target_column and task is Task.CLASSIFICATION else None
     found = write.Inferred(

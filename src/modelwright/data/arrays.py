@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from modelwright.data.cells import booleans, cells, moments, numbers
+from modelwright.data.cells import booleans, cells, moments, numbers, one_chunk
 from modelwright.data.faults import ColumnMissing
 from modelwright.data.kinds import is_string
 from modelwright.schema.columns import Column, Kind, Scalar, TableSchema
@@ -62,7 +62,7 @@ def _numbers(values: pa.ChunkedArray) -> tuple[np.ndarray, NDArray[np.bool_]]:
         return np.full(len(values), np.nan), ~none
     if pa.types.is_boolean(values.type):
         values = values.cast(pa.int8())
-    array = values.combine_chunks().to_numpy(zero_copy_only=False)
+    array = one_chunk(values).to_numpy(zero_copy_only=False)
     return array.astype(np.float64, copy=False), none
 
 
@@ -85,7 +85,7 @@ def _moments(values: pa.ChunkedArray, form: str) -> tuple[np.ndarray, NDArray[np
         parsed, fits = moments(found.values, form)
         return found.spread(parsed, np.datetime64("NaT")), found.spread(~fits, False).astype(np.bool_)
     if pa.types.is_timestamp(values.type):
-        array = values.cast(pa.timestamp("us")).combine_chunks().to_numpy(zero_copy_only=False)
+        array = one_chunk(values.cast(pa.timestamp("us"))).to_numpy(zero_copy_only=False)
         return array.astype("datetime64[us]", copy=False), np.zeros(len(values), dtype=np.bool_)
     filled = values.is_valid().to_numpy()
     return np.full(len(values), np.datetime64("NaT"), dtype="datetime64[us]"), filled.astype(np.bool_)
@@ -105,7 +105,7 @@ def as_text(values: pa.ChunkedArray) -> pa.ChunkedArray:
     if is_string(values):
         return values
     if pa.types.is_floating(values.type):
-        array = values.combine_chunks().to_numpy(zero_copy_only=False)
+        array = one_chunk(values).to_numpy(zero_copy_only=False)
         filled = array[~np.isnan(array)]
         if bool((np.abs(filled) < 2**53).all()) and bool((filled == np.floor(filled)).all()):
             values = pa.chunked_array([pa.array(array, from_pandas=True).cast(pa.int64())])
@@ -118,13 +118,20 @@ def labelled_rows(table: pa.Table, target: str) -> pa.Table:
     return table if known.all() else table.filter(pa.array(known))
 
 
+def filled_cells(array: np.ndarray) -> NDArray[np.bool_]:
+    """Which cells of a column array are not missing."""
+    if array.dtype == object:
+        return np.asarray(array != "", dtype=np.bool_)
+    return np.asarray(~(np.isnat(array) if array.dtype.kind == "M" else np.isnan(array)), dtype=np.bool_)
+
+
 def is_filled(values: pa.ChunkedArray) -> NDArray[np.bool_]:
     """Which cells are not missing: neither null, nor NaN, nor an empty string."""
     if is_string(values):
         return cells(values).codes >= 0
     valid = values.is_valid().to_numpy()
     if pa.types.is_floating(values.type):
-        return np.asarray(valid & ~np.isnan(values.combine_chunks().to_numpy(zero_copy_only=False)), dtype=np.bool_)
+        return np.asarray(valid & ~np.isnan(one_chunk(values).to_numpy(zero_copy_only=False)), dtype=np.bool_)
     return np.asarray(valid, dtype=np.bool_)
 
 
@@ -144,7 +151,7 @@ def target_labels(values: pa.ChunkedArray) -> tuple[tuple[Scalar, ...], NDArray[
         return tuple(words[index] for index in order), place[found.codes]
     if pa.types.is_timestamp(values.type):
         return target_labels(values.cast(pa.string()))
-    array = values.combine_chunks().to_numpy(zero_copy_only=False)
+    array = one_chunk(values).to_numpy(zero_copy_only=False)
     distinct, codes = np.unique(array, return_inverse=True)
     if distinct.dtype.kind == "f" and bool((distinct == np.floor(distinct)).all()):
         distinct = distinct.astype(np.int64)

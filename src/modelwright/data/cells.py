@@ -6,7 +6,7 @@ Everything works on the distinct values, so a column of a million cells with ten
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -53,6 +53,13 @@ _ISO = re.compile(
 )
 
 
+def one_chunk(column: pa.ChunkedArray | pa.Array) -> pa.Array:
+    """The column's cells as one array, without a copy where they are one already."""
+    if isinstance(column, pa.ChunkedArray):
+        return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+    return column
+
+
 class Cells(NamedTuple):
     """A string column as its distinct values and where each stands.
 
@@ -71,7 +78,7 @@ class Cells(NamedTuple):
         """How many cells are not missing."""
         return int(self.counts.sum())
 
-    def spread(self, of_value: NDArray[np.generic], missing: object) -> NDArray[np.generic]:
+    def spread(self, of_value: NDArray[Any], missing: Any) -> NDArray[Any]:
         """One item per cell, from one per distinct value."""
         if not len(of_value):
             return np.full(len(self.codes), missing, dtype=of_value.dtype)
@@ -82,8 +89,7 @@ class Cells(NamedTuple):
 
 def cells(column: pa.ChunkedArray) -> Cells:
     """Distinct values of a string column; empty strings count as missing."""
-    encoded = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    encoded = encoded.dictionary_encode()
+    encoded = one_chunk(column).dictionary_encode()
     codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32, copy=False)
     values = encoded.dictionary
     empty = pc.index(values, pa.scalar("", values.type)).as_py()
@@ -159,7 +165,9 @@ def _iso(values: pa.Array) -> pa.Array:
     plain = _cast_moments(pc.if_else(zoned, nothing, spelled), pa.timestamp("us"))
     if not pc.any(zoned).as_py():
         return plain
-    compact = pc.replace_substring_regex(pc.if_else(zoned, spelled, nothing), r"\s+(Z|[+-]\d{2}:?(\d{2})?)$", r"\1")
+    compact = pc.replace_substring_regex(
+        pc.if_else(zoned, spelled, nothing), r"\s+(Z|[+-]\d{2}:?(\d{2})?)$", r"\1"
+    )
     utc = _cast_moments(compact, pa.timestamp("us", "UTC")).cast(pa.timestamp("us"))
     return pc.coalesce(utc, plain)
 

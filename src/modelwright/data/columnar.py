@@ -12,6 +12,7 @@ import pyarrow.dataset as pa_dataset
 import pyarrow.json as pa_json
 import pyarrow.parquet as pa_parquet
 
+from modelwright.data.cells import one_chunk
 from modelwright.data.faults import DataUnreadable, shorten
 from modelwright.data.tap import Tap, open_bytes
 
@@ -123,15 +124,8 @@ def canonical(table: pa.Table) -> pa.Table:
         raise DataUnreadable(
             f"More than one column is called {shorten(twice, 5)}.", "Give every column a name of its own."
         )
-    columns = [_one_chunk(_canonical_column(column)) for column in table.columns]
+    columns = [one_chunk(_canonical_column(column)) for column in table.columns]
     return pa.table(columns, names=names)
-
-
-def _one_chunk(column: pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
-    if column.num_chunks == 1:
-        return column
-    whole = column.combine_chunks()
-    return whole
 
 
 def _canonical_column(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -123,9 +123,7 @@ def _plain(kind: pa.DataType) -> pa.DataType:
 
 
 def _reading(dialect: Dialect) -> pc_csv.ReadOptions:
-    return pc_csv.ReadOptions(
-        block_size=BLOCK, column_names=list(dialect.names), skip_rows_after_names=1
-    )
+    return pc_csv.ReadOptions(block_size=BLOCK, column_names=list(dialect.names), skip_rows_after_names=1)
 
 
 def _parsing(dialect: Dialect) -> pc_csv.ParseOptions:

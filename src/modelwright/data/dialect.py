@@ -50,9 +50,7 @@ def sniff(path: Path) -> Dialect:
     head, whole = _read_head(path)
     text = head.removeprefix(codecs.BOM_UTF8).decode("utf-8", errors="ignore")
     if not text.strip():
-        raise DataUnreadable(
-            f"The file {path} is empty.", "Name a file with a header line and rows of data."
-        )
+        raise DataUnreadable(f"The file {path} is empty.", "Name a file with a header line and rows of data.")
     delimiter = _delimiter(text, path)
     records = _records(text, delimiter, whole=whole)
     names = _names(records[0], path)
@@ -108,7 +106,9 @@ def _delimiter(text: str, path: Path) -> str:
 def _names(header: list[str], path: Path) -> tuple[str, ...]:
     names = tuple(name if name.strip() else f"Unnamed: {place}" for place, name in enumerate(header))
     twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice and all(_NUMBER.fullmatch(name) for name in twice) or 2 * sum(map(bool, map(_DECIMAL_POINT.fullmatch, names))) >= len(names):
+    if (twice and all(_NUMBER.fullmatch(name) for name in twice)) or 2 * sum(
+        map(bool, map(_DECIMAL_POINT.fullmatch, names))
+    ) >= len(names):
         raise DataUnreadable(
             f"The first line of {path} looks like data, not like column names: {shorten(names, 5)}.",
             "Put a line with the column names at the top of the file.",

@@ -9,14 +9,19 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from modelwright.data.arrays import as_text, column_array, is_filled, target_labels
+from modelwright.data.arrays import as_text, column_array, filled_cells, is_filled, target_labels
 from modelwright.data.cells import boolean_pair, cells, date_form
 from modelwright.data.faults import ColumnMissing
 from modelwright.data.kinds import Finding, is_string, looks_like_saved_index, recognise
 from modelwright.project.model import Data, Feature
-from modelwright.schema.columns import FEATURE_KINDS, Column, Kind, Scalar, TableSchema
+from modelwright.schema.columns import Column, Kind, Scalar, TableSchema
 from modelwright.schema.metrics import Task
 
+_NEVER_FEATURES = {
+    Kind.CONSTANT: "it has one value only",
+    Kind.IDENTIFIER: "it differs in every row, so it says nothing of others",
+    Kind.IMAGE: "it names image files, whose contents are not read",
+}
 _RANGED = frozenset({Kind.NUMERIC, Kind.INTEGER, Kind.DATETIME})
 
 
@@ -53,9 +58,7 @@ class Inferred(NamedTuple):
     ambiguous: tuple[str, ...] = ()
 
 
-def infer_schema(
-    table: pa.Table, data: Data, features: Mapping[str, Feature], task: Task
-) -> Inferred:
+def infer_schema(table: pa.Table, data: Data, features: Mapping[str, Feature], task: Task) -> Inferred:
     """Infer what each column of ``table`` holds; what the project declares wins.
 
     Raises:
@@ -105,13 +108,8 @@ def _reason_to_ignore(name: str, found: Finding, declared: Feature, data: Data) 
         return Ignored(name, kind, "index", "it holds the row numbers of a program that saved the table")
     if kind is None:
         return Ignored(name, None, "nested", "its cells are lists or bytes, not single values")
-    if kind is Kind.CONSTANT:
-        return Ignored(name, kind, "constant", "it has one value only")
-    if kind is Kind.IDENTIFIER:
-        return Ignored(name, kind, "identifier", "it differs in every row, so it says nothing of others")
-    if kind is Kind.IMAGE:
-        return Ignored(name, kind, "image", "it names image files, whose contents are not read")
-    return None if kind in FEATURE_KINDS else Ignored(name, kind, kind.value, "it is no feature")
+    why = _NEVER_FEATURES.get(kind)
+    return None if why is None else Ignored(name, kind, kind.value, why)
 
 
 def _column(name: str, values: pa.ChunkedArray, found: Finding, declared: Feature) -> Column:
@@ -149,15 +147,13 @@ def _categories(values: pa.ChunkedArray, column: Column, declared: Feature) -> t
 def _observe(column: Column, values: pa.ChunkedArray, declared: Feature) -> Column:
     """Add the range, whether cells are missing, and an example, as the cells show them."""
     array, misfits = column_array(values, column)
-    filled = array != "" if array.dtype == object else ~np.isnat(array) if array.dtype.kind == "M" else ~np.isnan(array)
+    filled = filled_cells(array)
     nullable = not bool((filled | misfits).all()) if declared.nullable is None else declared.nullable
     low = high = None
     if column.kind in _RANGED and filled.any():
         known = array[filled]
-        if array.dtype.kind == "M":
-            known = known.astype(np.int64) / 1e6
-        else:
-            known = known[np.isfinite(known)]
+        moments = array.dtype.kind == "M"
+        known = known.astype(np.int64) / 1e6 if moments else known[np.isfinite(known)]
         if len(known):
             low, high = float(known.min()), float(known.max())
     first = int(np.argmax(filled)) if filled.any() else None

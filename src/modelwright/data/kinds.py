@@ -30,14 +30,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from modelwright.data.cells import Cells, boolean_pair, cells, date_form, moments, numbers
+from modelwright.data.cells import Cells, boolean_pair, cells, date_form, moments, numbers, one_chunk
 from modelwright.schema.columns import Kind
 
 MOSTLY = 0.9
 """Share of a string column's cells that must be numbers (or dates) for the others to be mistakes."""
 
 _MOST_CATEGORIES = 5_000
-_ID_NAME = re.compile(r"(?i)(^|[\W_])(id|ids|uuid|guid|rowid|index|key|pk|nr|no)$|[a-z](Id|ID|Uuid)$|^Unnamed: 0$")
+_ID_NAME = re.compile(
+    r"(?i)(^|[\W_])(id|ids|uuid|guid|rowid|index|key|pk|nr|no)$|[a-z](Id|ID|Uuid)$|^Unnamed: 0$"
+)
 _SAVED_INDEX = re.compile(r"^(Unnamed: 0|__index_level_\d+__|index)$")
 _UUID = r"^\{?[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\}?$|^[0-9a-fA-F]{32}$|^[0-9a-fA-F]{40}$"
 _IMAGE = r"(?i)\.(jpe?g|png|gif|webp|bmp|tiff?)$"
@@ -60,6 +62,8 @@ class Finding(NamedTuple):
 def recognise(name: str, column: pa.ChunkedArray) -> Finding:
     """Say what the column called ``name`` holds, by the rules above."""
     kind = column.type
+    if pa.types.is_null(kind):
+        return Finding(Kind.CONSTANT)
     if pa.types.is_boolean(kind):
         return Finding(Kind.CONSTANT if _one_value(column) else Kind.BOOLEAN)
     if pa.types.is_timestamp(kind):
@@ -82,7 +86,7 @@ def _one_value(column: pa.ChunkedArray) -> bool:
 
 
 def _numeric_kind(name: str, column: pa.ChunkedArray) -> Kind:
-    values = column.combine_chunks().to_numpy(zero_copy_only=False)
+    values = one_chunk(column).to_numpy(zero_copy_only=False)
     whole_type = pa.types.is_integer(column.type)
     gaps = column.null_count > 0 if whole_type else bool(np.isnan(values).any())
     filled = column.drop_null().to_numpy() if whole_type else values[~np.isnan(values)] if gaps else values

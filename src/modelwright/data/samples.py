@@ -41,7 +41,10 @@ def load_sample(name: str) -> Sample:
         near = nearest(name, [*_BUNDLED, _CACHED])
         raise DataUnreadable(
             f"There is no data set {PREFIX}{name}.",
-            (f"Did you mean {near}? " if near else "") + "There are: " + ", ".join([*_BUNDLED, _CACHED]) + ".",
+            (f"Did you mean {near}? " if near else "")
+            + "There are: "
+            + ", ".join([*_BUNDLED, _CACHED])
+            + ".",
         )
     try:
         datasets = importlib.import_module("sklearn.datasets")

@@ -29,11 +29,11 @@ def open_bytes(path: Path) -> IO[bytes]:
     Raises:
         DataUnreadable: It is absent or may not be read.
     """
+    packed = path.suffix.lower() == ".gz"
     try:
-        raw = path.open("rb")
+        return cast("IO[bytes]", gzip.GzipFile(path, "rb")) if packed else path.open("rb")
     except OSError as error:
         raise _refused(path, error) from error
-    return cast("IO[bytes]", gzip.GzipFile(fileobj=raw, mode="rb")) if path.suffix.lower() == ".gz" else raw
 
 
 def _refused(path: Path, error: OSError) -> DataUnreadable:
@@ -64,7 +64,7 @@ class Tap(io.RawIOBase):
         """Whether this can be read: yes."""
         return True
 
-    def read(self, size: int = -1) -> bytes:  # type: ignore[override]
+    def read(self, size: int = -1) -> bytes:
         """The next ``size`` bytes at most, checked.
 
         Raises:
@@ -126,7 +126,9 @@ class Tap(io.RawIOBase):
             f"line {line:,}."
         )
         if share_of_text < 0.7:
-            return DataUnreadable(what, "It does not look like text at all: name a CSV, JSON lines or Parquet file.")
+            return DataUnreadable(
+                what, "It does not look like text at all: name a CSV, JSON lines or Parquet file."
+            )
         return DataUnreadable(
             what,
             "It is probably in a Western European encoding. Convert it: "

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from string import Template
+from typing import TextIO
 
 import yaml
 
@@ -148,15 +149,20 @@ def _template(name: str) -> Template:
 def _create(path: Path, content: str) -> None:
     """Write a new file, whole or not at all."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.parent.is_dir():
+            path.parent.mkdir(parents=True)
         with path.open("x", encoding="utf-8") as file:
-            try:
-                file.write(content)
-                file.flush()
-            except OSError:
-                path.unlink(missing_ok=True)
-                raise
-    except FileExistsError:
-        raise AlreadyThere(f"{path} is there already.", "Remove it, or use it as it is.") from None
+            _fill(file, path, content)
     except OSError as error:
+        if isinstance(error, FileExistsError) and path.exists():
+            raise AlreadyThere(f"{path} is there already.", "Remove it, or use it as it is.") from None
         raise StorageFailure.from_os_error(error, f"writing {path.name}") from error
+
+
+def _fill(file: TextIO, path: Path, content: str) -> None:
+    try:
+        file.write(content)
+        file.flush()
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise

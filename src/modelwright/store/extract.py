@@ -50,7 +50,8 @@ def resolve_url(url: str, base: Path) -> URL:
         path = base / str(address.database)
         if not path.is_file():
             raise ExtractFailed(
-                f"There is no SQLite database {path}.", "Check the path; a relative one starts at the project."
+                f"There is no SQLite database {path}.",
+                "Check the path; a relative one starts at the project.",
             )
         return address.set(database=str(path))
     return address

@@ -6,7 +6,7 @@ raised when the database cannot be reached or written.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -14,6 +14,7 @@ from modelwright.store.records import (
     EventRecord,
     JobRecord,
     JobState,
+    KeyRecord,
     LabelRecord,
     PredictionRecord,
     ReleaseRecord,
@@ -31,9 +32,11 @@ class Versions(Protocol):
     def add(self, record: VersionRecord) -> None:
         """Register a version under a reserved number. Raises ``Duplicate`` if it is taken."""
 
-    def get(self, project: str, number: int) -> VersionRecord | None: ...
+    def get(self, project: str, number: int) -> VersionRecord | None:
+        """By its number."""
 
-    def latest(self, project: str) -> VersionRecord | None: ...
+    def latest(self, project: str) -> VersionRecord | None:
+        """The one with the highest number, accepted or not."""
 
     def by_fingerprint(self, project: str, fingerprint: str) -> VersionRecord | None:
         """The newest version made from exactly these inputs."""
@@ -41,7 +44,8 @@ class Versions(Protocol):
     def list(self, project: str, *, limit: int = 100) -> Sequence[VersionRecord]:
         """Newest first."""
 
-    def projects(self) -> Sequence[str]: ...
+    def projects(self) -> Sequence[str]:
+        """The names of those that have a version."""
 
 
 class Releases(Protocol):
@@ -52,7 +56,8 @@ class Releases(Protocol):
     ) -> ReleaseRecord:
         """Make ``version`` champion. Raises ``UnknownVersion``, or ``NotServable`` for a rejected one."""
 
-    def current(self, project: str) -> ReleaseRecord | None: ...
+    def current(self, project: str) -> ReleaseRecord | None:
+        """The newest: what is live."""
 
     def list(self, project: str, *, limit: int = 100) -> Sequence[ReleaseRecord]:
         """Newest first."""
@@ -64,7 +69,11 @@ class Predictions(Protocol):
     def add(self, records: Sequence[PredictionRecord]) -> int:
         """Store those whose (project, id) is not there yet; how many were new. Idempotent."""
 
-    def get(self, project: str, id: str) -> PredictionRecord | None: ...
+    def get(self, project: str, id: str) -> PredictionRecord | None:
+        """By its id."""
+
+    def get_many(self, project: str, ids: Sequence[str]) -> Mapping[str, PredictionRecord]:
+        """Those of ``ids`` that are in the log, by id."""
 
     def history(
         self,
@@ -77,31 +86,43 @@ class Predictions(Protocol):
         since: datetime | None = None,
         until: datetime | None = None,
     ) -> Sequence[PredictionRecord]:
-        """Newest first; ``before`` is a prediction id to page on from (keyset paging)."""
+        """Newest first; ``before`` is a prediction id to page on from (keyset paging).
 
-    def count(self, project: str, *, version: int | None = None) -> int: ...
+        ``since`` is included, ``until`` is not. Raises ``UnknownPrediction`` if ``before`` is not in the log.
+        """
+
+    def count(self, project: str, *, version: int | None = None) -> int:
+        """How many are in the log."""
 
     def prune(self, project: str, *, older_than: datetime | None = None, keep: int | None = None) -> int:
-        """Delete by age or down to the newest ``keep`` rows; how many went."""
+        """Delete by age or down to the newest ``keep`` rows, with their labels; how many went.
+
+        The one method that is not atomic as a whole: it works in batches, so that a log of millions
+        does not keep others waiting, and may be run again after an interruption.
+        """
 
 
 class Labels(Protocol):
     """Truth for predictions."""
 
-    def add(self, project: str, prediction_id: str, target: Any, *, client: str = "") -> LabelRecord: ...
+    def add(self, project: str, prediction_id: str, target: Any, *, client: str = "") -> LabelRecord:
+        """Store a label, also ahead of its prediction, which may still be on its way."""
 
     def get(self, project: str, prediction_id: str) -> Sequence[LabelRecord]:
         """All labels of a prediction, oldest first; the last one counts."""
 
-    def count(self, project: str) -> int: ...
+    def latest(self, project: str, ids: Sequence[str]) -> Mapping[str, LabelRecord]:
+        """The label that counts of each of these predictions that has one, by prediction id."""
+
+    def count(self, project: str) -> int:
+        """How many labels came, corrections included."""
 
 
 class Samples(Protocol):
     """Labelled rows given for training."""
 
-    def add(
-        self, project: str, features: dict[str, Any], target: Any, *, client: str = ""
-    ) -> SampleRecord: ...
+    def add(self, project: str, features: dict[str, Any], target: Any, *, client: str = "") -> SampleRecord:
+        """Store one, unused."""
 
     def pending(self, project: str) -> int:
         """How many no version has used yet."""
@@ -109,7 +130,8 @@ class Samples(Protocol):
     def take(self, project: str, *, limit: int | None = None) -> Sequence[SampleRecord]:
         """The unused ones, oldest first; ``mark_used`` says when they went into a version."""
 
-    def mark_used(self, project: str, sequences: Sequence[int], version: int) -> None: ...
+    def mark_used(self, project: str, sequences: Sequence[int], version: int) -> None:
+        """Say which version used them first; those used before keep theirs."""
 
 
 class Jobs(Protocol):
@@ -117,28 +139,30 @@ class Jobs(Protocol):
 
     def add(
         self, project: str, *, trigger: str, reason: str, settings: dict[str, Any] | None = None
-    ) -> JobRecord: ...
+    ) -> JobRecord:
+        """A new job that waits."""
 
-    def get(self, id: str) -> JobRecord | None: ...
+    def get(self, id: str) -> JobRecord | None:
+        """By its id."""
 
-    def list(self, project: str, *, limit: int = 100) -> Sequence[JobRecord]: ...
+    def list(self, project: str, *, limit: int = 100) -> Sequence[JobRecord]:
+        """Newest first."""
 
     def take(self, project: str, owner: str, *, seconds: float) -> JobRecord | None:
         """The oldest job that waits or whose lease ran out, now leased to ``owner`` and training."""
 
     def renew(self, id: str, owner: str, *, seconds: float, progress: float | None = None) -> bool:
-        """Keep the lease; False if it was lost."""
+        """Keep the lease; False if it was lost, because another took the job or it was cancelled."""
 
     def move(self, id: str, state: JobState, *, version: int | None = None, error: str = "") -> JobRecord:
-        """Change the state. Raises ``IllegalMove``."""
+        """Change the state. Raises ``IllegalMove``, or ``UnknownJob``."""
 
 
 class Events(Protocol):
     """What happened."""
 
-    def add(
-        self, project: str, kind: str, message: str, data: dict[str, Any] | None = None
-    ) -> EventRecord: ...
+    def add(self, project: str, kind: str, message: str, data: dict[str, Any] | None = None) -> EventRecord:
+        """Store one, at the present time."""
 
     def list(self, project: str, *, kind: str | None = None, limit: int = 100) -> Sequence[EventRecord]:
         """Newest first."""
@@ -150,7 +174,27 @@ class Leases(Protocol):
     def acquire(self, name: str, owner: str, *, seconds: float) -> bool:
         """Take or renew; False while somebody else holds it."""
 
-    def release(self, name: str, owner: str) -> None: ...
+    def release(self, name: str, owner: str) -> None:
+        """Give it back, if ``owner`` still holds it."""
+
+
+class Keys(Protocol):
+    """API keys: their public part and the hash of their secret."""
+
+    def add(self, record: KeyRecord) -> None:
+        """Raises ``Duplicate`` if the id is taken."""
+
+    def get(self, id: str) -> KeyRecord | None:
+        """By its id."""
+
+    def by_prefix(self, prefix: str) -> Sequence[KeyRecord]:
+        """Those whose id begins so (people type the beginning), ordered by id."""
+
+    def list(self) -> Sequence[KeyRecord]:
+        """All, oldest first, the revoked and expired ones too."""
+
+    def revoke(self, id: str) -> bool:
+        """Refuse the key from now on; False if there is none or it was revoked before."""
 
 
 class Store(Protocol):
@@ -164,8 +208,10 @@ class Store(Protocol):
     jobs: Jobs
     events: Events
     leases: Leases
+    keys: Keys
 
     def ping(self) -> None:
         """Raise ``StoreUnavailable`` unless the database answers and can be written."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Give back what is open; the store is of no use afterwards."""

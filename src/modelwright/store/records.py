@@ -174,3 +174,24 @@ class EventRecord(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     message: str
     data: dict[str, Any] = {}
+
+
+class KeyRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """An API key. The key itself is never stored, only its hash.
+
+    Attributes:
+        id: The public part of the key, by which it is found and named in logs.
+        name: What people call it.
+        hash: Of the secret part, with everything needed to check it (method, salt).
+        scopes: What it may do: "predict", "feedback", "read", "admin".
+        expires: From when on it is refused; None for never.
+        revoked: Since when it is refused; None while it is good.
+    """
+
+    id: str
+    name: str
+    hash: str
+    scopes: tuple[str, ...]
+    created: datetime
+    expires: datetime | None = None
+    revoked: datetime | None = None

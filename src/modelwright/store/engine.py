@@ -1,0 +1,132 @@
+"""Opening a store, in SQLite or PostgreSQL."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+from modelwright.schema.urls import mask_url
+from modelwright.store.database import Database
+from modelwright.store.errors import StoreUnavailable
+from modelwright.store.migrate import bring_up
+from modelwright.store.ports import (
+    Events,
+    Jobs,
+    Keys,
+    Labels,
+    Leases,
+    Predictions,
+    Releases,
+    Samples,
+    Versions,
+)
+from modelwright.store.repositories.events import SqlEvents
+from modelwright.store.repositories.jobs import SqlJobs
+from modelwright.store.repositories.keys import SqlKeys
+from modelwright.store.repositories.labels import SqlLabels
+from modelwright.store.repositories.leases import SqlLeases
+from modelwright.store.repositories.predictions import SqlPredictions
+from modelwright.store.repositories.releases import SqlReleases
+from modelwright.store.repositories.samples import SqlSamples
+from modelwright.store.repositories.versions import SqlVersions
+from modelwright.store.sqlite import open_sqlite
+from modelwright.store.tables import counters
+
+_PINGED = {"project": "", "value": 0}
+"""The row that ``ping`` writes: no project has an empty name."""
+
+_KINDS = "sqlite:///path/to/file.db or postgresql://user:password@host/database"
+
+
+class SqlStore:
+    """All repositories over one database. Threads may share it; a forked process opens its own.
+
+    Attributes:
+        where: The address as people may see it, without password.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.where = database.where
+        self.versions: Versions = SqlVersions(database)
+        self.releases: Releases = SqlReleases(database)
+        self.predictions: Predictions = SqlPredictions(database)
+        self.labels: Labels = SqlLabels(database)
+        self.samples: Samples = SqlSamples(database)
+        self.jobs: Jobs = SqlJobs(database)
+        self.events: Events = SqlEvents(database)
+        self.leases: Leases = SqlLeases(database)
+        self.keys: Keys = SqlKeys(database)
+
+    def ping(self) -> None:
+        """Write one small row. Raises ``StoreUnavailable`` unless that works."""
+        statement = self._database.upsert(
+            counters, _PINGED, on=["project"], change={"value": counters.c.value + 1}
+        )
+        with self._database.write() as connection:
+            connection.execute(statement)
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self._database.engine.dispose()
+
+    def __enter__(self) -> SqlStore:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def open_store(url: str | None = None, *, path: Path | None = None, migrate: bool = True) -> SqlStore:
+    """The store at ``url``, or where none is given, in the SQLite file ``path``.
+
+    Args:
+        url: ``sqlite:///…``, ``postgresql://…`` or ``postgres://…``.
+        path: A file; it is made if it is not there, readable by its owner only.
+        migrate: Bring older (or no) tables up to this release; if false, they are an error.
+
+    Raises:
+        StoreUnavailable: It cannot be reached, opened or written, or is no store of this release
+            (``StoreTooNew``, ``StoreTooOld``, ``StoreNotWritable`` are kinds of it).
+        MissingExtra: PostgreSQL's driver is not installed.
+        ValueError: Neither ``url`` nor ``path`` was given.
+    """
+    database = _database(url, path, create=migrate)
+    try:
+        bring_up(database, migrate=migrate)
+    except BaseException:
+        database.engine.dispose()
+        raise
+    return SqlStore(database)
+
+
+def _database(url: str | None, path: Path | None, *, create: bool) -> Database:
+    if not url:
+        if path is None:
+            raise ValueError("open_store needs a url or a path")
+        return open_sqlite(path, create=create)
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError) as error:
+        raise StoreUnavailable(
+            url, "has an address that cannot be read.", f"Write it like {_KINDS}"
+        ) from error
+    kind = parsed.drivername.partition("+")[0]
+    if kind == "sqlite":
+        if parsed.database in (None, "", ":memory:"):
+            raise StoreUnavailable(
+                url,
+                "would be in memory, and gone with the process.",
+                "Name a file: sqlite:///path/to/file.db",
+            )
+        return open_sqlite(Path(str(parsed.database)), create=create)
+    if kind in ("postgres", "postgresql"):
+        from modelwright.store.postgres import open_postgres
+
+        return open_postgres(parsed, mask_url(url))
+    raise StoreUnavailable(url, f"is of a kind that is not supported ({kind}).", f"Write it like {_KINDS}")

@@ -1,0 +1,1 @@
+"""One module for each port, over either kind of database."""

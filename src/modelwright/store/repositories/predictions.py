@@ -1,0 +1,186 @@
+"""The log of answers, over a database. Made for tens of millions of rows: every query has its index."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, delete, func, literal, select, tuple_, update
+
+from modelwright.store import rows
+from modelwright.store.codec import keep, micros
+from modelwright.store.database import Database
+from modelwright.store.errors import UnknownPrediction
+from modelwright.store.records import PredictionRecord
+from modelwright.store.repositories.chunks import chunks
+from modelwright.store.tables import labels, predictions
+
+_BATCH = 5_000
+"""Rows deleted in one transaction: a few tens of milliseconds, then others may write."""
+
+
+class SqlPredictions:
+    """``ports.Predictions`` over a database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, records: Sequence[PredictionRecord]) -> int:
+        """Insert what is new in one transaction, and mark what was labelled ahead of its arrival.
+
+        The lock keeps a label from being stored unseen between the two; labels share it.
+        """
+        new = [{**rows.prediction_row(record), "labelled": False} for record in records]
+        by_project: dict[str, list[str]] = {}
+        for row in new:
+            by_project.setdefault(row["project"], []).append(row["id"])
+        with self._database.write() as connection:
+            for project in sorted(by_project):  # always in the same order, so that no two wait for each other
+                self._database.lock(connection, log_lock(project))
+            added = self._database.insert_new(connection, predictions, new)
+            if added:
+                for project, ids in by_project.items():
+                    _mark_labelled(connection, project, ids)
+        return added
+
+    def get(self, project: str, id: str) -> PredictionRecord | None:
+        """By its key."""
+        return self.get_many(project, [id]).get(id)
+
+    def get_many(self, project: str, ids: Sequence[str]) -> Mapping[str, PredictionRecord]:
+        """By their keys."""
+        found: dict[str, PredictionRecord] = {}
+        with self._database.read() as connection:
+            for some in chunks([keep(id) for id in ids]):
+                statement = _of(project).where(predictions.c.id.in_(some))
+                for row in connection.execute(statement).mappings():
+                    record = rows.prediction(row)
+                    found[record.id] = record
+        return found
+
+    def history(
+        self,
+        project: str,
+        *,
+        limit: int = 100,
+        before: str | None = None,
+        version: int | None = None,
+        labelled: bool | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> Sequence[PredictionRecord]:
+        """By (time, id), falling, each page found through an index however far back it lies."""
+        statement = history_query(project, version=version, labelled=labelled, since=since, until=until)
+        with self._database.read() as connection:
+            if before is not None:
+                statement = statement.where(_older_than(connection, project, before))
+            return [rows.prediction(row) for row in connection.execute(statement.limit(limit)).mappings()]
+
+    def count(self, project: str, *, version: int | None = None) -> int:
+        """Counted in the index, not in the table."""
+        statement = (
+            select(func.count()).select_from(predictions).where(predictions.c.project == keep(project))
+        )
+        if version is not None:
+            statement = statement.where(predictions.c.version == version)
+        with self._database.read() as connection:
+            return int(connection.execute(statement).scalar_one())
+
+    def prune(self, project: str, *, older_than: datetime | None = None, keep: int | None = None) -> int:
+        """Find the oldest that stays, then delete from the oldest on, a batch a transaction."""
+        gone = 0
+        if older_than is not None:
+            gone += self._delete_while(project, predictions.c.time < micros(older_than))
+        if keep is not None:
+            last = self._last_kept(project, keep)
+            if last is not None:
+                gone += self._delete_while(project, last)
+        return gone
+
+    def _last_kept(self, project: str, count: int) -> ColumnElement[bool] | None:
+        """The condition for being beyond the newest ``count``, or None if there are no more than that."""
+        order = tuple_(predictions.c.time, predictions.c.id)
+        newest = (
+            select(predictions.c.time, predictions.c.id)
+            .where(predictions.c.project == keep(project))
+            .order_by(predictions.c.time.desc(), predictions.c.id.desc())
+            .offset(max(count, 0))
+            .limit(1)
+        )
+        with self._database.read() as connection:
+            first_out = connection.execute(newest).first()
+        if first_out is None:
+            return None
+        return order <= tuple_(literal(first_out.time), literal(first_out.id))
+
+    def _delete_while(self, project: str, condition: ColumnElement[bool]) -> int:
+        oldest = (
+            select(predictions.c.id)
+            .where(predictions.c.project == keep(project), condition)
+            .order_by(predictions.c.time, predictions.c.id)
+            .limit(_BATCH)
+        )
+        gone = 0
+        while True:
+            with self._database.write() as connection:
+                self._database.lock(connection, log_lock(keep(project)))
+                ids = connection.execute(oldest).scalars().all()
+                if not ids:
+                    return gone
+                for table, column in ((predictions, predictions.c.id), (labels, labels.c.prediction_id)):
+                    connection.execute(delete(table).where(table.c.project == keep(project), column.in_(ids)))
+            gone += len(ids)
+
+
+def history_query(
+    project: str,
+    *,
+    version: int | None = None,
+    labelled: bool | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> Select[Any]:
+    """The newest predictions first, narrowed by what is given."""
+    statement = _of(project).order_by(predictions.c.time.desc(), predictions.c.id.desc())
+    if version is not None:
+        statement = statement.where(predictions.c.version == version)
+    if labelled is not None:
+        # compared with a value, not "labelled IS 1": only that is found in SQLite's index
+        statement = statement.where(predictions.c.labelled == literal(labelled))
+    if since is not None:
+        statement = statement.where(predictions.c.time >= micros(since))
+    if until is not None:
+        statement = statement.where(predictions.c.time < micros(until))
+    return statement
+
+
+def log_lock(project: str) -> str:
+    """The lock that predictions take alone and labels share, so that neither misses the other."""
+    return f"log of {project!r}"
+
+
+def _of(project: str) -> Select[Any]:
+    return select(predictions).where(predictions.c.project == keep(project))
+
+
+def _older_than(connection: Connection, project: str, id: str) -> ColumnElement[bool]:
+    of_id = (predictions.c.project == keep(project), predictions.c.id == keep(id))
+    time = connection.execute(select(predictions.c.time).where(*of_id)).scalar()
+    if time is None:
+        raise UnknownPrediction(project, id)
+    return tuple_(predictions.c.time, predictions.c.id) < tuple_(literal(time), literal(keep(id)))
+
+
+def _mark_labelled(connection: Connection, project: str, ids: Sequence[str]) -> None:
+    for some in chunks(ids):
+        early = select(labels.c.prediction_id).where(
+            labels.c.project == project, labels.c.prediction_id.in_(some)
+        )
+        found = connection.execute(early.distinct()).scalars().all()
+        if found:
+            connection.execute(
+                update(predictions)
+                .where(predictions.c.project == project, predictions.c.id.in_(found))
+                .values(labelled=True)
+            )

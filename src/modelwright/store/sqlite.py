@@ -1,0 +1,220 @@
+"""The store in a SQLite file: for one host, any number of its processes.
+
+Write-ahead logging lets readers go on while one writes; ``synchronous=FULL`` makes a commit survive a
+power cut, because the journal segment that was delivered is removed right after. A file that was
+removed or replaced under an open connection is noticed at the next use (SQLite itself would go on
+writing into the deleted file).
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from sqlalchemy import ColumnElement, Connection, Insert, Table, create_engine, event
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.exc import DBAPIError, DisconnectionError
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
+
+from modelwright.store import clock
+from modelwright.store.database import WRITING, Database
+from modelwright.store.errors import StoreNotWritable, StoreUnavailable
+
+PATIENCE = 15.0
+"""Seconds to wait for another process's write to end."""
+
+_PRAGMAS = (
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA synchronous = FULL",
+    "PRAGMA journal_size_limit = 67108864",  # a log that once grew large gives its space back
+)
+
+
+class SqliteDatabase(Database):
+    """A SQLite file."""
+
+    def explain(self, error: DBAPIError) -> StoreUnavailable | None:
+        """The error by SQLite's own number."""
+        return explain(error.orig, self.where)
+
+    def ticks(self, connection: Connection) -> int:  # noqa: ARG002 - no need to ask the file
+        """The host's clock since start: no other host may use the file, and nobody can set it."""
+        return clock.ticks()
+
+    def lock(self, connection: Connection, name: str, *, shared: bool = False) -> None:
+        """Nothing to do: a writing transaction is alone from its start."""
+
+    def insert_new(self, connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> int:
+        """One prepared statement for all rows."""
+        if not rows:
+            return 0
+        return connection.execute(insert(table).on_conflict_do_nothing(), rows).rowcount
+
+    def upsert(
+        self,
+        table: Table,
+        values: Mapping[str, Any],
+        *,
+        on: Sequence[str],
+        change: Mapping[str, Any],
+        where: ColumnElement[bool] | None = None,
+    ) -> Insert:
+        """SQLite's ON CONFLICT DO UPDATE."""
+        return insert(table).values(values).on_conflict_do_update(index_elements=on, set_=change, where=where)
+
+
+def open_sqlite(path: Path, *, create: bool) -> SqliteDatabase:
+    """The database in the file ``path``, made (empty, readable by its owner only) if ``create``."""
+    path = path.absolute()  # the working directory may change
+    where = str(path)
+    _ensure_file(path, create=create)
+
+    def connect() -> sqlite3.Connection:
+        # mode=rw: a file that vanished is an error, not silently begun anew
+        connection = sqlite3.connect(
+            f"file:{quote(where)}?mode=rw",
+            uri=True,
+            timeout=PATIENCE,
+            isolation_level=None,  # transactions begin where we say so, below
+            check_same_thread=False,
+        )
+        for pragma in _PRAGMAS:
+            connection.execute(pragma)
+        return connection
+
+    engine = create_engine(
+        "sqlite://", creator=connect, poolclass=QueuePool, max_overflow=20, hide_parameters=True
+    )
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        writing = connection.get_execution_options().get(WRITING, False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+    @event.listens_for(engine, "checkout")
+    def same_file(_: Any, entry: ConnectionPoolEntry, __: Any) -> None:
+        present = _identity(path)
+        if entry.info.setdefault("file", present) != present:
+            raise DisconnectionError("the file was removed or replaced")
+
+    return SqliteDatabase(engine, where)
+
+
+def use_write_ahead_log(database: SqliteDatabase) -> None:
+    """Switch the file to write-ahead logging, for good. Waits for others who use it just now.
+
+    SQLite answers "locked" at once here, without the usual patience, so it is asked again for a while.
+    """
+    end = time.monotonic() + PATIENCE
+    with database.engine.connect() as pooled:
+        connection = pooled.connection.driver_connection
+        assert isinstance(connection, sqlite3.Connection)  # noqa: S101 - narrows the type
+        while True:
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError as error:
+                told = explain(error, database.where)
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                    raise told or error from error
+                time.sleep(0.01)
+            except sqlite3.DatabaseError as error:
+                raise explain(error, database.where) or error from error
+            else:
+                return
+
+
+def explain(error: BaseException | None, where: str) -> StoreUnavailable | None:
+    """SQLite's error in words, or None for those that are not about the file."""
+    code = getattr(error, "sqlite_errorcode", None)
+    if not isinstance(code, int):
+        return None
+    family = code & 0xFF  # the lower byte of an extended code
+    if family == sqlite3.SQLITE_ERROR and "no such" in str(error):
+        family = sqlite3.SQLITE_CORRUPT
+    if family not in _WORDS:
+        return None
+    kind, what, instruction = _WORDS[family]
+    return kind(where, what, instruction, details=[f"SQLite says: {error}"])
+
+
+_Words = tuple[type[StoreUnavailable], str, str]
+_FULL: _Words = (
+    StoreNotWritable,
+    "cannot be written: the disk is full or failing.",
+    "Free some space (or look at the disk), then try again; what was stored before is intact.",
+)
+_READ_ONLY: _Words = (
+    StoreNotWritable,
+    "can only be read.",
+    "Make the file and its folder writable for this user.",
+)
+_GONE: _Words = (
+    StoreUnavailable,
+    "cannot be opened: it was removed, or its folder is not accessible.",
+    "Put the file back, or start again to have a new one made.",
+)
+_DAMAGED: _Words = (
+    StoreUnavailable,
+    "is damaged or is no store of Modelwright.",
+    "Restore it from a backup, or move it aside to have a new one made.",
+)
+_LOCKED: _Words = (
+    StoreUnavailable,
+    f"has been locked by another program for more than {PATIENCE:.0f} seconds.",
+    "End the program that holds it (a database browser, a backup), then try again.",
+)
+_WORDS: dict[int, _Words] = {
+    sqlite3.SQLITE_FULL: _FULL,
+    sqlite3.SQLITE_IOERR: _FULL,
+    sqlite3.SQLITE_READONLY: _READ_ONLY,
+    sqlite3.SQLITE_PERM: _READ_ONLY,
+    sqlite3.SQLITE_AUTH: _READ_ONLY,
+    sqlite3.SQLITE_CANTOPEN: _GONE,
+    sqlite3.SQLITE_CORRUPT: _DAMAGED,
+    sqlite3.SQLITE_NOTADB: _DAMAGED,
+    sqlite3.SQLITE_BUSY: _LOCKED,
+    sqlite3.SQLITE_LOCKED: _LOCKED,
+}
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _ensure_file(path: Path, *, create: bool) -> None:
+    """See that there is a file at ``path``. The folder is made too, but not the folders above it."""
+    if path.is_dir():
+        raise StoreUnavailable(str(path), "is a folder, not a file.", "Give the path of a file.")
+    if path.exists():
+        return
+    if not create:
+        raise StoreUnavailable(str(path), "does not exist yet.", "It is made by the first training.")
+    try:
+        path.parent.mkdir(exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        if not path.exists():  # the folder's name is taken by a file
+            raise StoreUnavailable(
+                str(path), "cannot be made: its folder is a file.", "Give another path."
+            ) from None
+    except FileNotFoundError as error:
+        raise StoreUnavailable(
+            str(path),
+            "cannot be made: there is no such folder.",
+            f"Make the folder {path.parent} first, or give another path.",
+        ) from error
+    except OSError as error:
+        raise StoreNotWritable(
+            str(path),
+            f"cannot be made: {error.strerror}.",
+            "Make the folder writable, free some space, or give another path.",
+        ) from error

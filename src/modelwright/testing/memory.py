@@ -1,0 +1,504 @@
+"""A store in memory, for tests: the same ports, the same rules, nothing on disk.
+
+It passes the same contract suite as SQLite and PostgreSQL do. Records go through the same rows as
+theirs, so what comes back is equal, and never the very object that was put in. Threads may share it.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import threading
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+
+from modelwright.store import clock, rows
+from modelwright.store.codec import keep, key, micros
+from modelwright.store.errors import (
+    Duplicate,
+    NotServable,
+    UnknownJob,
+    UnknownPrediction,
+    UnknownVersion,
+)
+from modelwright.store.jobs import FREE, moved, new_job
+from modelwright.store.ports import (
+    Events,
+    Jobs,
+    Keys,
+    Labels,
+    Leases,
+    Predictions,
+    Releases,
+    Samples,
+    Versions,
+)
+from modelwright.store.records import (
+    EventRecord,
+    JobRecord,
+    JobState,
+    KeyRecord,
+    LabelRecord,
+    PredictionRecord,
+    ReleaseRecord,
+    SampleRecord,
+    Verdict,
+    VersionRecord,
+)
+
+Row = dict[str, Any]
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class _Tables:
+    """What the repositories share: rows as the databases hold them, one lock, one count of sequences."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.counters: dict[str, int] = {}
+        self.versions: dict[tuple[str, int], Row] = {}
+        self.releases: list[Row] = []
+        self.predictions: dict[tuple[str, str], Row] = {}
+        self.labels: list[Row] = []
+        self.samples: list[Row] = []
+        self.jobs: dict[str, Row] = {}
+        self.events: list[Row] = []
+        self.leases: dict[str, tuple[str, int]] = {}
+        self.keys: dict[str, Row] = {}
+        self._sequence = itertools.count(1)
+
+    def append(self, table: list[Row], row: Row) -> Row:
+        numbered = {**row, "sequence": next(self._sequence)}
+        table.append(numbered)
+        return numbered
+
+
+class _HasTables(Protocol):
+    _tables: _Tables
+
+
+S = TypeVar("S", bound=_HasTables)
+
+
+def _atomic(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R]:
+    """One at a time."""
+
+    @functools.wraps(method)
+    def locked(self: S, /, *args: P.args, **named: P.kwargs) -> R:
+        with self._tables.lock:
+            return method(self, *args, **named)
+
+    return locked
+
+
+def _of(project: str, table: Iterable[Row]) -> list[Row]:
+    return [row for row in table if row["project"] == keep(project)]
+
+
+class _Repository:
+    def __init__(self, tables: _Tables) -> None:
+        self._tables = tables
+
+
+class MemoryVersions(_Repository):
+    """``ports.Versions`` in memory."""
+
+    @_atomic
+    def reserve(self, project: str) -> int:
+        """Count up."""
+        name = key(project, "project name")
+        self._tables.counters[name] = self._tables.counters.get(name, 0) + 1
+        return self._tables.counters[name]
+
+    @_atomic
+    def add(self, record: VersionRecord) -> None:
+        """Keep it, and never give its number again."""
+        row = rows.version_row(record)
+        place = (row["project"], record.number)
+        if place in self._tables.versions:
+            raise Duplicate(f"Version {record.number} of project '{record.project}'")
+        self._tables.versions[place] = row
+        counted = self._tables.counters.get(row["project"], 0)
+        self._tables.counters[row["project"]] = max(counted, record.number)
+
+    @_atomic
+    def get(self, project: str, number: int) -> VersionRecord | None:
+        """By its key."""
+        row = self._tables.versions.get((keep(project), number))
+        return None if row is None else rows.version(row)
+
+    def latest(self, project: str) -> VersionRecord | None:
+        """The highest number."""
+        return next(iter(self.list(project, limit=1)), None)
+
+    def by_fingerprint(self, project: str, fingerprint: str) -> VersionRecord | None:
+        """The highest number of these."""
+        found = self.list(project, limit=len(self._tables.versions))
+        return next((version for version in found if version.fingerprint == fingerprint), None)
+
+    @_atomic
+    def list(self, project: str, *, limit: int = 100) -> Sequence[VersionRecord]:
+        """By number, falling."""
+        found = _of(project, self._tables.versions.values())
+        found.sort(key=lambda row: -row["number"])
+        return [rows.version(row) for row in found[:limit]]
+
+    @_atomic
+    def projects(self) -> Sequence[str]:
+        """By name."""
+        return sorted({rows.version(row).project for row in self._tables.versions.values()})
+
+
+class MemoryReleases(_Repository):
+    """``ports.Releases`` in memory."""
+
+    @_atomic
+    def append(
+        self, project: str, version: int, *, reason: str, actor: str, settings: dict[str, Any] | None = None
+    ) -> ReleaseRecord:
+        """Look and append."""
+        found = self._tables.versions.get((keep(project), version))
+        if found is None:
+            numbers = [row["number"] for row in _of(project, self._tables.versions.values())]
+            raise UnknownVersion(project, version, max(numbers, default=None))
+        record = rows.version(found)
+        if record.decision.verdict is not Verdict.ACCEPTED:
+            raise NotServable(project, version, record.decision.reasons)
+        row = rows.release_row(
+            ReleaseRecord(
+                sequence=0,
+                project=project,
+                version=version,
+                bundle=record.bundle,
+                content_hash=record.content_hash,
+                released=clock.now(),
+                reason=reason,
+                actor=actor,
+                settings=settings or {},
+            )
+        )
+        return rows.release(self._tables.append(self._tables.releases, row))
+
+    def current(self, project: str) -> ReleaseRecord | None:
+        """The newest."""
+        return next(iter(self.list(project, limit=1)), None)
+
+    @_atomic
+    def list(self, project: str, *, limit: int = 100) -> Sequence[ReleaseRecord]:
+        """By sequence, falling."""
+        return [rows.release(row) for row in _of(project, self._tables.releases)[::-1][:limit]]
+
+
+class MemoryPredictions(_Repository):
+    """``ports.Predictions`` in memory."""
+
+    @_atomic
+    def add(self, records: Sequence[PredictionRecord]) -> int:
+        """Keep those that are new."""
+        new = [rows.prediction_row(record) for record in records]
+        labelled = {(row["project"], row["prediction_id"]) for row in self._tables.labels}
+        before = len(self._tables.predictions)
+        for row in new:
+            place = (row["project"], row["id"])
+            self._tables.predictions.setdefault(place, {**row, "labelled": place in labelled})
+        return len(self._tables.predictions) - before
+
+    def get(self, project: str, id: str) -> PredictionRecord | None:
+        """By its key."""
+        return self.get_many(project, [id]).get(id)
+
+    @_atomic
+    def get_many(self, project: str, ids: Sequence[str]) -> Mapping[str, PredictionRecord]:
+        """By their keys."""
+        places = {id: (keep(project), keep(id)) for id in ids}
+        stored = self._tables.predictions
+        return {id: rows.prediction(stored[place]) for id, place in places.items() if place in stored}
+
+    @_atomic
+    def history(
+        self,
+        project: str,
+        *,
+        limit: int = 100,
+        before: str | None = None,
+        version: int | None = None,
+        labelled: bool | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> Sequence[PredictionRecord]:
+        """By (time, id), falling."""
+        end: tuple[int, str] | None = None
+        if before is not None:
+            last = self._tables.predictions.get((keep(project), keep(before)))
+            if last is None:
+                raise UnknownPrediction(project, before)
+            end = _order(last)
+        found = [
+            row
+            for row in self._newest_first(project)
+            if (end is None or _order(row) < end)
+            and (version is None or row["version"] == version)
+            and (labelled is None or row["labelled"] == labelled)
+            and (since is None or row["time"] >= micros(since))
+            and (until is None or row["time"] < micros(until))
+        ]
+        return [rows.prediction(row) for row in found[:limit]]
+
+    @_atomic
+    def count(self, project: str, *, version: int | None = None) -> int:
+        """Of all, or of a version."""
+        found = _of(project, self._tables.predictions.values())
+        return sum(version is None or row["version"] == version for row in found)
+
+    @_atomic
+    def prune(self, project: str, *, older_than: datetime | None = None, keep: int | None = None) -> int:
+        """With their labels."""
+        newest = self._newest_first(project)
+        gone = [
+            (row["project"], row["id"])
+            for place, row in enumerate(newest)
+            if (older_than is not None and row["time"] < micros(older_than))
+            or (keep is not None and place >= keep)
+        ]
+        for place in gone:
+            del self._tables.predictions[place]
+        lost = set(gone)
+        self._tables.labels[:] = [
+            row for row in self._tables.labels if (row["project"], row["prediction_id"]) not in lost
+        ]
+        return len(gone)
+
+    def _newest_first(self, project: str) -> list[Row]:
+        return sorted(_of(project, self._tables.predictions.values()), key=_order, reverse=True)
+
+
+def _order(row: Row) -> tuple[int, str]:
+    return row["time"], row["id"]
+
+
+class MemoryLabels(_Repository):
+    """``ports.Labels`` in memory."""
+
+    @_atomic
+    def add(self, project: str, prediction_id: str, target: Any, *, client: str = "") -> LabelRecord:
+        """Append, and mark the prediction."""
+        row = rows.label_row(project, prediction_id, target, clock.now(), client)
+        prediction = self._tables.predictions.get((row["project"], row["prediction_id"]))
+        if prediction is not None:
+            prediction["labelled"] = True
+        return rows.label(self._tables.append(self._tables.labels, row))
+
+    @_atomic
+    def get(self, project: str, prediction_id: str) -> Sequence[LabelRecord]:
+        """By sequence."""
+        found = _of(project, self._tables.labels)
+        return [rows.label(row) for row in found if row["prediction_id"] == keep(prediction_id)]
+
+    @_atomic
+    def latest(self, project: str, ids: Sequence[str]) -> Mapping[str, LabelRecord]:
+        """The last of each."""
+        wanted = {keep(id) for id in ids}
+        found = [row for row in _of(project, self._tables.labels) if row["prediction_id"] in wanted]
+        return {record.prediction_id: record for record in map(rows.label, found)}
+
+    @_atomic
+    def count(self, project: str) -> int:
+        """With corrections."""
+        return len(_of(project, self._tables.labels))
+
+
+class MemorySamples(_Repository):
+    """``ports.Samples`` in memory."""
+
+    @_atomic
+    def add(self, project: str, features: dict[str, Any], target: Any, *, client: str = "") -> SampleRecord:
+        """Append."""
+        row = rows.sample_row(project, features, target, clock.now(), client)
+        return rows.sample(self._tables.append(self._tables.samples, row))
+
+    def pending(self, project: str) -> int:
+        """The unused."""
+        return len(self.take(project))
+
+    @_atomic
+    def take(self, project: str, *, limit: int | None = None) -> Sequence[SampleRecord]:
+        """The unused, by sequence."""
+        unused = [row for row in _of(project, self._tables.samples) if row["used_by_version"] is None]
+        return [rows.sample(row) for row in unused[:limit]]
+
+    @_atomic
+    def mark_used(self, project: str, sequences: Sequence[int], version: int) -> None:
+        """The first version stays."""
+        wanted = set(sequences)
+        for row in _of(project, self._tables.samples):
+            if row["sequence"] in wanted and row["used_by_version"] is None:
+                row["used_by_version"] = version
+
+
+class MemoryJobs(_Repository):
+    """``ports.Jobs`` in memory."""
+
+    @_atomic
+    def add(
+        self, project: str, *, trigger: str, reason: str, settings: dict[str, Any] | None = None
+    ) -> JobRecord:
+        """Append a waiting job."""
+        row = rows.job_row(new_job(uuid.uuid4().hex, project, trigger, reason, settings))
+        self._tables.jobs[row["id"]] = {**row, "lease_ends": None}
+        return rows.job(row)
+
+    @_atomic
+    def get(self, id: str) -> JobRecord | None:
+        """By its id."""
+        row = self._tables.jobs.get(keep(id))
+        return None if row is None else rows.job(row)
+
+    @_atomic
+    def list(self, project: str, *, limit: int = 100) -> Sequence[JobRecord]:
+        """Newest first."""
+        return [rows.job(row) for row in _of(project, self._tables.jobs.values())[::-1][:limit]]
+
+    @_atomic
+    def take(self, project: str, owner: str, *, seconds: float) -> JobRecord | None:
+        """The oldest that is free."""
+        for row in _of(project, self._tables.jobs.values()):
+            state, ends = JobState(row["state"]), row["lease_ends"]
+            ran_out = state is JobState.TRAINING and ends is not None and ends <= clock.ticks()
+            if state is JobState.QUEUED or ran_out:
+                row |= {"state": JobState.TRAINING.value, "lease_owner": keep(owner), **_lease(seconds)}
+                return rows.job(row)
+        return None
+
+    @_atomic
+    def renew(self, id: str, owner: str, *, seconds: float, progress: float | None = None) -> bool:
+        """If it is still this owner's and at work."""
+        row = self._tables.jobs.get(keep(id))
+        if row is None or row["lease_owner"] != keep(owner) or JobState(row["state"]) in FREE:
+            return False
+        row |= _lease(seconds)
+        if progress is not None:
+            row["progress"] = progress
+        return True
+
+    @_atomic
+    def move(self, id: str, state: JobState, *, version: int | None = None, error: str = "") -> JobRecord:
+        """By the rules."""
+        row = self._tables.jobs.get(keep(id))
+        if row is None:
+            raise UnknownJob(id)
+        row |= rows.job_row(moved(rows.job(row), state, version=version, error=error))
+        if state in FREE:
+            row["lease_ends"] = None
+        return rows.job(row)
+
+
+def _lease(seconds: float) -> Row:
+    now = clock.now()
+    return {
+        "lease_until": micros(now + timedelta(seconds=seconds)),
+        "lease_ends": clock.ticks() + int(seconds * 1_000_000),
+        "updated": micros(now),
+    }
+
+
+class MemoryEvents(_Repository):
+    """``ports.Events`` in memory."""
+
+    @_atomic
+    def add(self, project: str, kind: str, message: str, data: dict[str, Any] | None = None) -> EventRecord:
+        """Append."""
+        row = rows.event_row(project, clock.now(), kind, message, data or {})
+        return rows.event(self._tables.append(self._tables.events, row))
+
+    @_atomic
+    def list(self, project: str, *, kind: str | None = None, limit: int = 100) -> Sequence[EventRecord]:
+        """Newest first."""
+        found = [
+            row for row in _of(project, self._tables.events) if kind is None or row["kind"] == keep(kind)
+        ]
+        return [rows.event(row) for row in found[::-1][:limit]]
+
+
+class MemoryLeases(_Repository):
+    """``ports.Leases`` in memory."""
+
+    @_atomic
+    def acquire(self, name: str, owner: str, *, seconds: float) -> bool:
+        """By the clock of the host."""
+        place = key(name, "name of the lease")
+        holder = self._tables.leases.get(place)
+        if holder is not None and holder[0] != owner and holder[1] > clock.ticks():
+            return False
+        self._tables.leases[place] = (owner, clock.ticks() + int(seconds * 1_000_000))
+        return True
+
+    @_atomic
+    def release(self, name: str, owner: str) -> None:
+        """If it is this owner's."""
+        holder = self._tables.leases.get(keep(name))
+        if holder is not None and holder[0] == owner:
+            del self._tables.leases[keep(name)]
+
+
+class MemoryKeys(_Repository):
+    """``ports.Keys`` in memory."""
+
+    @_atomic
+    def add(self, record: KeyRecord) -> None:
+        """Keep it."""
+        row = rows.key_row(record)
+        if row["id"] in self._tables.keys:
+            raise Duplicate(f"An API key with the id '{record.id}'")
+        self._tables.keys[row["id"]] = row
+
+    @_atomic
+    def get(self, id: str) -> KeyRecord | None:
+        """By its id."""
+        row = self._tables.keys.get(keep(id))
+        return None if row is None else rows.api_key(row)
+
+    @_atomic
+    def by_prefix(self, prefix: str) -> Sequence[KeyRecord]:
+        """By the beginning of the id."""
+        found = sorted(id for id in self._tables.keys if id.startswith(keep(prefix)))
+        return [rows.api_key(self._tables.keys[id]) for id in found]
+
+    @_atomic
+    def list(self) -> Sequence[KeyRecord]:
+        """By time, then id."""
+        found = sorted(self._tables.keys.values(), key=lambda row: (row["created"], row["id"]))
+        return [rows.api_key(row) for row in found]
+
+    @_atomic
+    def revoke(self, id: str) -> bool:
+        """Set the time, unless one is set."""
+        row = self._tables.keys.get(keep(id))
+        if row is None or row["revoked"] is not None:
+            return False
+        row["revoked"] = micros(clock.now())
+        return True
+
+
+class MemoryStore:
+    """All repositories, in memory, empty."""
+
+    def __init__(self) -> None:
+        tables = _Tables()
+        self.versions: Versions = MemoryVersions(tables)
+        self.releases: Releases = MemoryReleases(tables)
+        self.predictions: Predictions = MemoryPredictions(tables)
+        self.labels: Labels = MemoryLabels(tables)
+        self.samples: Samples = MemorySamples(tables)
+        self.jobs: Jobs = MemoryJobs(tables)
+        self.events: Events = MemoryEvents(tables)
+        self.leases: Leases = MemoryLeases(tables)
+        self.keys: Keys = MemoryKeys(tables)
+
+    def ping(self) -> None:
+        """Memory answers."""
+
+    def close(self) -> None:
+        """Nothing to give back."""
