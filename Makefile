@@ -26,6 +26,7 @@ lint: $(VENV)/.dev ## Check style, types and which room imports which
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/mypy -p bench
 	$(BIN)/lint-imports
 
 format: $(VENV)/.dev ## Put the code into its standard form

@@ -10,7 +10,7 @@ TITLES = {"Mr", "Mrs", "Miss", "Master"}
 SAME_AS = {"Mlle": "Miss", "Ms": "Miss", "Mme": "Mrs"}
 
 
-def derive(row, now):
+def derive(row, now):  # noqa: ARG001
     """The passenger's title, deck and family size in place of name and cabin."""
     name = row.pop("name", None) or ""
     cabin = row.pop("cabin", None) or ""

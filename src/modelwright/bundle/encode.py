@@ -255,8 +255,8 @@ class Encoder(msgspec.Struct, frozen=True, dict=True):
     def _strings(self, columns: ColumnArrays, rows: int) -> np.ndarray:
         strings = np.empty((rows, len(self.string_names)), dtype=object)
         for slot, name in enumerate(self.string_names):
-            strings[:, slot] = _clean_strings(columns[name])
-        return strings
+            strings[:, slot] = columns[name]
+        return strings if _are_clean(strings) else _cleaned(strings)
 
     def _sparse_text(self, columns: ColumnArrays, rows: int) -> SparseBlock | None:
         if not self._texts:
@@ -323,17 +323,18 @@ def _date_filler(origin: int) -> Callable[[np.ndarray, np.ndarray, int], None]:
     return fill
 
 
-def _clean_strings(values: np.ndarray) -> np.ndarray:
-    """``values`` without what a string tensor cannot hold: NUL and lone surrogates."""
-    joined = "".join(values)
+def _are_clean(strings: np.ndarray) -> bool:
+    """Whether a string tensor can hold all of them: no NUL, no lone surrogate."""
+    joined = "".join(strings.ravel().tolist())
     if joined.isascii():
-        if "\0" not in joined:
-            return values
-    elif "\0" not in joined and joined.encode("utf-8", "ignore").decode("utf-8") == joined:
-        return values
-    cleaned = np.empty(len(values), dtype=object)
-    cleaned[:] = [clean_string(value) for value in values]
-    return cleaned
+        return "\0" not in joined
+    return "\0" not in joined and joined.encode("utf-8", "ignore").decode("utf-8") == joined
+
+
+def _cleaned(strings: np.ndarray) -> np.ndarray:
+    flat = np.empty(strings.size, dtype=object)
+    flat[:] = [clean_string(value) for value in strings.ravel().tolist()]
+    return flat.reshape(strings.shape)
 
 
 def clean_string(value: str) -> str:

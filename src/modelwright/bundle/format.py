@@ -92,6 +92,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         content_hash: sha256 over what determines the answers (every file's hash, models, dataset
             md5, format): the same data, project file and lock give the same content hash, whatever
             the time, run or version number.
+        seal: sha256 of manifest.json itself, taken with this field's value as 64 zeros, so that a
+            damaged byte of the manifest shows too.
     """
 
     format: int
@@ -106,3 +108,4 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     libraries: dict[str, str]
     files: dict[str, str]
     content_hash: str
+    seal: str = ""

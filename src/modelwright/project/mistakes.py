@@ -92,11 +92,10 @@ def suggest(wrong: str, known: Iterable[str], aliases: Mapping[str, str] | None 
 
 
 def did_you_mean(wrong: str, known: Iterable[str], aliases: Mapping[str, str] | None = None) -> str:
-    """A sentence that suggests the name meant, or lists all there are."""
+    """A sentence that suggests the name meant or, where none comes near, lists all there are."""
     names = list(known)
     meant = suggest(wrong, names, aliases)
-    listed = f"One of: {', '.join(names)}."
-    return f"Did you mean '{meant}'? {listed}" if meant else listed
+    return f"Did you mean '{meant}'?" if meant else f"One of: {', '.join(names)}."
 
 
 def _folded(name: str) -> str:

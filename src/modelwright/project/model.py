@@ -51,16 +51,16 @@ class Data(Section):
 class Feature(Section):
     """What is known of a column beyond what its values show. Only what differs from what was inferred."""
 
-    kind: Kind | None = None
-    nullable: bool | None = None
+    kind: Kind | None = Field(default=None, description="What the column holds.")
+    nullable: bool | None = Field(default=None, description="Whether a missing value is answered.")
     min: float | None = Field(default=None, description="Values below are refused.")
     max: float | None = Field(default=None, description="Values above are refused.")
-    categories: list[str] | None = None
+    categories: list[str] | None = Field(default=None, description="The values there are.")
     strict: bool = Field(
         default=False, description="Refuse unseen categories and values outside the training range."
     )
-    description: str = ""
-    unit: str = ""
+    description: str = Field(default="", description="What the column means, for the API's documentation.")
+    unit: str = Field(default="", description="Unit of measurement.")
     encoder: str | None = Field(
         default=None, description="Image or text columns: an encoder given as an ONNX file."
     )
@@ -73,7 +73,7 @@ CandidateSpec = str | dict[str, dict[str, Any]]
 class Search(Section):
     """How long to look for better settings."""
 
-    trials: int = Field(default=30, ge=1)
+    trials: int = Field(default=30, ge=1, description="Settings tried for a candidate, at most.")
     timeout: str | float = Field(default="10m", description="Seconds, or a length such as 90s, 10m, 1h.")
 
 
@@ -102,7 +102,7 @@ class Gate(Section):
 class Serve(Section):
     """How the project is served unless a flag or the environment says otherwise."""
 
-    port: int = Field(default=5000, ge=1, le=65535)
+    port: int = Field(default=5000, ge=1, le=65535, description="Port the server listens on.")
     threshold: float | dict[str, float] | None = Field(
         default=None, description="Decision threshold of a binary classifier."
     )
@@ -111,24 +111,28 @@ class Serve(Section):
 class Drift(Section):
     """When a shift of the inputs raises an alarm."""
 
-    psi: float = Field(default=0.2, gt=0)
-    detectors: list[Literal["adwin", "page_hinkley"]] = ["adwin", "page_hinkley"]
+    psi: float = Field(default=0.2, gt=0, description="Population stability index that raises an alarm.")
+    detectors: list[Literal["adwin", "page_hinkley"]] = Field(
+        default=["adwin", "page_hinkley"], description="Detectors run over the stream of predictions."
+    )
 
 
 class Monitor(Section):
     """What is watched while serving."""
 
-    window: int = Field(default=500, ge=10)
+    window: int = Field(default=500, ge=10, description="Predictions that are judged together.")
     drift: Drift = Drift()
 
 
 class Retrain(Section):
     """What starts a retraining."""
 
-    new_samples: int | None = Field(default=None, ge=1)
-    quality: dict[str, float] | None = None
-    on_drift: bool = False
-    cooldown: str | float = "1h"
+    new_samples: int | None = Field(default=None, ge=1, description="After this many new labelled rows.")
+    quality: dict[str, float] | None = Field(
+        default=None, description="Below this value of a metric over the last ``window`` labelled rows."
+    )
+    on_drift: bool = Field(default=False, description="When drift raises an alarm.")
+    cooldown: str | float = Field(default="1h", description="Least time between two retrainings.")
 
 
 class ModelPart(Section):
@@ -136,7 +140,7 @@ class ModelPart(Section):
 
     task: Task = Task.CLASSIFICATION
     data: Data | None = Field(default=None, description="Default: the project's own.")
-    target: str | None = None
+    target: str | None = Field(default=None, description="Column this model predicts.")
     features: dict[str, Feature] = {}
     train: Train = Train()
     gate: Gate = Gate()
@@ -145,13 +149,19 @@ class ModelPart(Section):
 class ProjectFile(Section):
     """The whole file. Names are fixed: other programs and people's files rely on them."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?$")]
-    task: Task = Task.CLASSIFICATION
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?$")] = Field(
+        description="Letters, digits, - and _; the name of the endpoint and of the registered model."
+    )
+    task: Task = Field(default=Task.CLASSIFICATION, description="What the model is asked to do.")
     data: Data
-    features: dict[str, Feature] = {}
+    features: dict[str, Feature] = Field(
+        default={}, description="Columns by name: only what differs from what was inferred."
+    )
     train: Train = Train()
     gate: Gate = Gate()
     serve: Serve = Serve()
     monitor: Monitor = Monitor()
     retrain: Retrain = Retrain()
-    models: dict[str, ModelPart] = {}
+    models: dict[str, ModelPart] = Field(
+        default={}, description="Several models answering in one response, by name: one bundle, one version."
+    )

@@ -177,7 +177,9 @@ def _candidate(tree: Tree, path: Path_, candidate: Any, task: Task) -> None:
             else f"'{name}' is no candidate."
         )
         remedy = did_you_mean(name, CANDIDATES[task], ALIASES)
-        tree.mistake(path, problem, f"{remedy} Or a dotted path: package.module.Estimator.", name)
+        if not remedy.startswith("Did"):
+            remedy += " Or a dotted path: package.module.Estimator."
+        tree.mistake(path, problem, remedy, name)
 
 
 def _search(tree: Tree, path: Path_, search: Any) -> None:

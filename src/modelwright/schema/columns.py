@@ -46,6 +46,7 @@ class Column(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         example: A plausible value, for documentation and for ``curl`` lines.
         description: What the project says of the column.
         unit: Unit of measurement, if the project names one.
+        form: Datetime columns: how the data file spells them, a ``strptime`` form; empty for ISO 8601.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Column(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     example: Scalar | None = None
     description: str = ""
     unit: str = ""
+    form: str = ""
 
 
 class TableSchema(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

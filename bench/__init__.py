@@ -1,0 +1,1 @@
+"""The product measured against its budgets, through the commands people use."""

@@ -1,0 +1,356 @@
+"""Fitted estimators as ONNX nodes.
+
+Linear, Bayes, neighbour and cluster models are computed in float64, trees by ``bundle.trees``; the
+label comes from the same quantity as in the library (the decision function, not the rounded
+probability). An estimator without a graph of ours goes through ``bundle.converted``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn import calibration, cluster, ensemble, linear_model, naive_bayes, neighbors, svm, tree
+from sklearn.linear_model._base import LinearClassifierMixin, LinearModel
+
+from modelwright.bundle.boosters import Booster, read_lightgbm, read_xgboost
+from modelwright.bundle.estimators import LeastSquaresClassifier
+from modelwright.bundle.graph import BOOL, DOUBLE, INT64, Graph, NotExportable
+from modelwright.bundle.neighbours import NeighborsClassifier, NeighborsRegressor
+from modelwright.bundle.trees import add_exact_sum, add_forest, histogram_forest, sklearn_forest
+
+_MOST_NEIGHBOUR_VALUES = 20_000_000
+
+
+@dataclass(frozen=True)
+class Classes:
+    """Names of the tensors a classifier gives: ``label`` int64 [rows], ``probabilities`` [rows, classes]."""
+
+    label: str
+    probabilities: str
+
+
+@dataclass(frozen=True)
+class Value:
+    """Name of the tensor a regressor gives, [rows] or [rows, 1]."""
+
+    value: str
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """Names of the tensors a clustering gives: ``label`` int64 [rows], ``distances`` [rows, clusters]."""
+
+    label: str
+    distances: str
+
+
+Outputs = Classes | Value | Clusters
+Adder = Callable[[Graph, str, Any], Outputs]
+
+_FORESTS = (tree.BaseDecisionTree, ensemble._forest.BaseForest)
+_HISTOGRAMS = (ensemble.HistGradientBoostingClassifier, ensemble.HistGradientBoostingRegressor)
+_NEIGHBOURS = (neighbors.KNeighborsClassifier, neighbors.KNeighborsRegressor)
+_LINEAR_BAYES = (naive_bayes.MultinomialNB, naive_bayes.ComplementNB, naive_bayes.BernoulliNB)
+
+
+def adder_for(estimator: Any) -> Adder | None:
+    """What writes ``estimator``'s graph; ``None`` where only a converter might."""
+    library = type(estimator).__module__.split(".")[0]
+    if library == "xgboost":
+        return _add_xgboost
+    if library == "lightgbm":
+        return _add_lightgbm
+    for kinds, adder in _ADDERS:
+        if isinstance(estimator, kinds):
+            return adder
+    if isinstance(estimator, LinearModel) and not isinstance(estimator, LinearClassifierMixin):
+        return _add_linear_regression if type(estimator).predict is LinearModel.predict else None
+    return None
+
+
+def _add_forest_model(graph: Graph, features: str, estimator: Any) -> Outputs:
+    if np.ndim(getattr(estimator, "n_classes_", 1)) or estimator.n_outputs_ > 1:
+        raise NotExportable("The model predicts several targets at once.")
+    members = len(getattr(estimator, "estimators_", ()))
+    if not hasattr(estimator, "classes_"):
+        total = add_forest(graph, sklearn_forest(estimator, 1), features)
+        return Value(graph.add("Div", total, graph.const(members, np.float32)) if members > 1 else total)
+    forest = sklearn_forest(estimator, len(estimator.classes_))
+    if members == 0:
+        shares = add_forest(graph, forest, features)
+    else:
+        total = add_exact_sum(graph, forest, features)
+        shares = graph.add("Div", total, graph.const(float(members), np.float64))
+    return Classes(_argmax(graph, shares), shares)
+
+
+def _add_histogram(graph: Graph, features: str, estimator: Any) -> Outputs:
+    raw = add_forest(graph, histogram_forest(estimator), features)
+    if isinstance(estimator, ensemble.HistGradientBoostingRegressor):
+        log_link = estimator.loss in {"poisson", "gamma"}
+        return Value(graph.add("Exp", raw) if log_link else raw)
+    return _linked_classes(graph, raw, "sigmoid" if estimator.n_trees_per_iteration_ == 1 else "softmax")
+
+
+def _add_xgboost(graph: Graph, features: str, estimator: Any) -> Outputs:
+    return _add_booster(graph, features, read_xgboost(estimator), hasattr(estimator, "n_classes_"))
+
+
+def _add_lightgbm(graph: Graph, features: str, estimator: Any) -> Outputs:
+    return _add_booster(graph, features, read_lightgbm(estimator), hasattr(estimator, "predict_proba"))
+
+
+def _add_booster(graph: Graph, features: str, booster: Booster, classifies: bool) -> Outputs:
+    raw = add_forest(graph, booster.forest, features)
+    if booster.average > 1:
+        raw = graph.add("Div", raw, graph.const(booster.average, np.float32))
+    if booster.slope != 1.0:
+        raw = graph.add("Mul", raw, graph.const(booster.slope, np.float32))
+    if classifies:
+        return _linked_classes(graph, raw, booster.link)
+    link = {"exp": "Exp", "sigmoid": "Sigmoid"}.get(booster.link)
+    return Value(graph.add(link, raw) if link else raw)
+
+
+def _linked_classes(graph: Graph, raw: str, link: str) -> Classes:
+    """Raw scores to labels and probabilities; one score stands for the second of two classes."""
+    if link == "sigmoid":
+        return _binary(graph, raw)
+    if link == "softmax":
+        return Classes(_argmax(graph, raw), graph.add("Softmax", raw, axis=1))
+    shares = graph.add("Sigmoid", raw)
+    return Classes(_argmax(graph, shares), _normalised(graph, shares))
+
+
+def _binary(graph: Graph, score: str) -> Classes:
+    """Classes of a [rows, 1] score that is positive for the second label."""
+    zero = graph.add("CastLike", graph.const(0.0, np.float64), score)
+    positive = graph.cast(graph.add("Greater", score, zero), INT64)
+    label = graph.add("Squeeze", positive, graph.const([1], np.int64))
+    both = graph.concat([graph.add("Neg", score), score])
+    return Classes(label, graph.add("Sigmoid", both))
+
+
+def _add_least_squares(graph: Graph, features: str, estimator: Any) -> Outputs:
+    scores = _linear(graph, features, estimator.coef_, estimator.intercept_)
+    zero, one = graph.const(0.0, np.float64), graph.const(1.0, np.float64)
+    clipped = graph.add("Min", graph.add("Max", scores, zero), one)
+    return Classes(_argmax(graph, scores), _normalised(graph, clipped))
+
+
+def _add_logistic(graph: Graph, features: str, estimator: Any) -> Outputs:
+    scores = _linear(graph, features, estimator.coef_, estimator.intercept_)
+    if len(estimator.classes_) == 2:
+        return _binary(graph, scores)
+    # With liblinear each class has a model of its own (scikit-learn before 1.8).
+    return _linked_classes(graph, scores, "ova" if estimator.solver == "liblinear" else "softmax")
+
+
+def _add_linear_regression(graph: Graph, features: str, estimator: Any) -> Outputs:
+    coefficients = np.asarray(estimator.coef_)
+    if coefficients.ndim == 2 and len(coefficients) > 1:
+        raise NotExportable("The model predicts several targets at once.")
+    return Value(_linear(graph, features, coefficients.reshape(1, -1), np.ravel(estimator.intercept_)))
+
+
+def _linear(graph: Graph, features: str, coefficients: Any, intercept: Any) -> str:
+    """``features @ coefficients.T + intercept`` in float64, [rows, outputs]."""
+    weights = _dense(coefficients).T.astype(np.float64)
+    product = graph.add("MatMul", graph.cast(features, DOUBLE), graph.const(weights))
+    offset = np.broadcast_to(np.asarray(intercept, dtype=np.float64), (weights.shape[1],))
+    return graph.add("Add", product, graph.const(offset.copy()))
+
+
+def _add_calibrated(graph: Graph, features: str, estimator: Any) -> Outputs:
+    """Platt-scaled linear models: mean over the folds of each fold's normalised sigmoids."""
+    folds = estimator.calibrated_classifiers_
+    classes = len(estimator.classes_)
+    if not all(_is_sigmoid_linear(fold, classes) for fold in folds):
+        raise NotExportable(
+            "Calibration is exported for linear models with sigmoid calibration only "
+            "(CalibratedClassifierCV(LinearSVC(), method='sigmoid'))."
+        )
+    total = None
+    for fold in folds:
+        shares = _add_calibrated_fold(graph, features, fold, classes)
+        total = shares if total is None else graph.add("Add", total, shares)
+    if total is None:
+        raise NotExportable("The calibrated model has no folds.")
+    mean = graph.add("Div", total, graph.const(float(len(folds)), np.float64)) if len(folds) > 1 else total
+    return Classes(_argmax(graph, mean), mean)
+
+
+def _is_sigmoid_linear(fold: Any, classes: int) -> bool:
+    inner = fold.estimator
+    return (
+        fold.method == "sigmoid"
+        and isinstance(inner, LinearClassifierMixin)
+        and len(inner.classes_) == classes
+    )
+
+
+def _add_calibrated_fold(graph: Graph, features: str, fold: Any, classes: int) -> str:
+    inner = fold.estimator
+    scores = _linear(graph, features, inner.coef_, inner.intercept_)
+    slopes = np.array([[calibrator.a_ for calibrator in fold.calibrators]], dtype=np.float64)
+    offsets = np.array([[calibrator.b_ for calibrator in fold.calibrators]], dtype=np.float64)
+    scaled = graph.add("Add", graph.add("Mul", scores, graph.const(-slopes)), graph.const(-offsets))
+    shares = graph.add("Sigmoid", scaled)
+    if classes > 2:
+        return _normalised(graph, shares)
+    return graph.concat([graph.add("Sub", graph.const(1.0, np.float64), shares), shares])
+
+
+def _add_gaussian_bayes(graph: Graph, features: str, estimator: Any) -> Outputs:
+    """Sum of squared standardised distances, one class at a time, as the library adds them."""
+    wide = graph.cast(features, DOUBLE)
+    columns = []
+    for mean, variance, prior in zip(estimator.theta_, estimator.var_, estimator.class_prior_, strict=True):
+        distance = graph.add("Sub", wide, graph.const(mean.reshape(1, -1).astype(np.float64)))
+        square = graph.add(
+            "Div",
+            graph.add("Mul", distance, distance),
+            graph.const(variance.reshape(1, -1).astype(np.float64)),
+        )
+        total = graph.add("ReduceSum", square, graph.const([1], np.int64), keepdims=1)
+        constant = np.log(prior) - 0.5 * np.sum(np.log(2.0 * np.pi * variance))
+        halved = graph.add("Mul", total, graph.const(-0.5, np.float64))
+        columns.append(graph.add("Add", halved, graph.const(float(constant), np.float64)))
+    scores = graph.concat(columns)
+    return Classes(_argmax(graph, scores), graph.add("Softmax", scores, axis=1))
+
+
+def _add_linear_bayes(graph: Graph, features: str, estimator: Any) -> Outputs:
+    """Naive Bayes whose joint log likelihood is linear in the (binarised) features."""
+    weights = np.asarray(estimator.feature_log_prob_, dtype=np.float64)
+    intercept = np.asarray(estimator.class_log_prior_, dtype=np.float64)
+    if isinstance(estimator, naive_bayes.BernoulliNB):
+        if estimator.binarize is not None:
+            over = graph.add("Greater", features, graph.const(estimator.binarize, np.float32))
+            features = graph.cast(over, DOUBLE)
+        absent = np.log1p(-np.exp(weights))
+        intercept = intercept + absent.sum(axis=1)
+        weights = weights - absent
+    elif isinstance(estimator, naive_bayes.ComplementNB) and len(estimator.classes_) > 1:
+        intercept = np.zeros(len(estimator.classes_))
+    scores = _linear(graph, features, weights, intercept)
+    return Classes(_argmax(graph, scores), graph.add("Softmax", scores, axis=1))
+
+
+def _add_own_neighbours(graph: Graph, features: str, estimator: Any) -> Outputs:
+    """``bundle.neighbours``, step for step."""
+    known = estimator.known_.astype(np.float64)
+    _check_size(known)
+    nearest, steps = _add_nearest(
+        graph, graph.cast(features, DOUBLE), known, estimator.n_neighbors, estimator.step_
+    )
+    weights = graph.add("Unsqueeze", _weights(graph, steps, estimator.weights), graph.const([2], np.int64))
+    values = graph.add("Gather", graph.const(estimator.values_), nearest, axis=0)
+    sums = _running_sum(graph, graph.add("Mul", values, weights), estimator.n_neighbors)
+    mean = graph.add("Div", sums, _running_sum(graph, weights, estimator.n_neighbors))
+    if isinstance(estimator, NeighborsRegressor):
+        return Value(mean)
+    return Classes(_argmax(graph, sums), mean)
+
+
+def _add_neighbours(graph: Graph, features: str, estimator: Any) -> Outputs:
+    """Scikit-learn's neighbours, which agree wherever no two training rows are equally near."""
+    if estimator.effective_metric_ not in {"euclidean", "sqeuclidean"} and not (
+        estimator.effective_metric_ == "minkowski" and estimator.effective_metric_params_.get("p") == 2
+    ):
+        raise NotExportable("K-nearest neighbours can be exported with the Euclidean distance only.")
+    if estimator.weights not in {"uniform", "distance"}:
+        raise NotExportable("K-nearest neighbours can be exported with uniform or distance weights only.")
+    own = NeighborsClassifier if isinstance(estimator, neighbors.KNeighborsClassifier) else NeighborsRegressor
+    targets = np.asarray(estimator._y)
+    if targets.ndim > 1 and targets.shape[1] > 1:
+        raise NotExportable("The model predicts several targets at once.")
+    _check_size(estimator._fit_X)
+    twin = own(estimator.n_neighbors, weights=estimator.weights)
+    return _add_own_neighbours(graph, features, twin.fit(_dense(estimator._fit_X), targets.reshape(-1)))
+
+
+def _check_size(known: Any) -> None:
+    rows, width = known.shape
+    if rows * width > _MOST_NEIGHBOUR_VALUES:
+        raise NotExportable(
+            f"K-nearest neighbours keeps all its training rows: {rows} rows of {width} numbers are more than "
+            f"the {_MOST_NEIGHBOUR_VALUES} that a bundle may hold."
+        )
+
+
+def _add_nearest(graph: Graph, wide: str, known: np.ndarray, count: int, step: float) -> tuple[str, str]:
+    """Positions of the nearest training rows and their squared distances in grid steps, [rows, count]."""
+    length = graph.add("ReduceSumSquare", wide, axes=[1], keepdims=1)
+    cross = graph.add("MatMul", wide, graph.const(-2.0 * known.T))
+    squared = graph.add("Add", graph.add("Add", cross, graph.const((known**2).sum(axis=1))), length)
+    rounded = graph.add("Round", graph.add("Div", squared, graph.const(step, np.float64)))
+    steps = graph.add("Max", rounded, graph.const(0.0, np.float64))
+    # Of equal values TopK takes those with the lower index first (ONNX specification).
+    nearest_steps, nearest = graph.add_many(
+        "TopK", (steps, graph.const([count], np.int64)), 2, axis=1, largest=0, sorted=1
+    )
+    return nearest, nearest_steps
+
+
+def _weights(graph: Graph, steps: str, weights: str) -> str:
+    """Weight of each neighbour, float64 [rows, k]."""
+    zero, one = graph.const(0.0, np.float64), graph.const(1.0, np.float64)
+    if weights == "uniform":
+        return graph.cast(graph.add("GreaterOrEqual", steps, zero), DOUBLE)
+    touching = graph.add("Equal", steps, zero)
+    any_touching = graph.add("ReduceMax", graph.cast(touching, INT64), axes=[1], keepdims=1)
+    inverse = graph.add("Div", one, graph.add("Sqrt", graph.add("Where", touching, one, steps)))
+    return graph.add("Where", graph.cast(any_touching, BOOL), graph.cast(touching, DOUBLE), inverse)
+
+
+def _running_sum(graph: Graph, values: str, count: int) -> str:
+    """Sum over axis 1 (of ``count``), added in order."""
+    running = graph.add("CumSum", values, graph.const(1, np.int64))
+    return graph.add("Gather", running, graph.const(count - 1, np.int64), axis=1)
+
+
+def _add_centres(graph: Graph, features: str, estimator: Any) -> Outputs:
+    """Euclidean distance to every centre, directly (no expansion), and the nearest centre."""
+    centres = np.asarray(estimator.cluster_centers_, dtype=np.float64)
+    wide = graph.cast(features, DOUBLE)
+    columns = [
+        graph.add(
+            "ReduceL2", graph.add("Sub", wide, graph.const(centre.reshape(1, -1))), axes=[1], keepdims=1
+        )
+        for centre in centres
+    ]
+    distances = graph.concat(columns)
+    return Clusters(graph.add("ArgMin", distances, axis=1, keepdims=0), distances)
+
+
+def _argmax(graph: Graph, scores: str) -> str:
+    """Index of the first largest score of each row, int64 [rows]."""
+    return graph.add("ArgMax", scores, axis=1, keepdims=0)
+
+
+def _normalised(graph: Graph, shares: str) -> str:
+    """Each row divided by its sum."""
+    return graph.add("Div", shares, graph.add("ReduceSum", shares, graph.const([1], np.int64), keepdims=1))
+
+
+def _dense(matrix: Any) -> np.ndarray:
+    return np.asarray(matrix.toarray() if hasattr(matrix, "toarray") else matrix)
+
+
+_ADDERS: tuple[tuple[type | tuple[type, ...], Adder], ...] = (
+    (_FORESTS, _add_forest_model),
+    (_HISTOGRAMS, _add_histogram),
+    (LeastSquaresClassifier, _add_least_squares),
+    (linear_model.LogisticRegression, _add_logistic),
+    (calibration.CalibratedClassifierCV, _add_calibrated),
+    (svm.LinearSVR, _add_linear_regression),
+    (naive_bayes.GaussianNB, _add_gaussian_bayes),
+    (_LINEAR_BAYES, _add_linear_bayes),
+    (_NEIGHBOURS, _add_neighbours),
+    ((NeighborsClassifier, NeighborsRegressor), _add_own_neighbours),
+    ((cluster.KMeans, cluster.MiniBatchKMeans), _add_centres),
+)

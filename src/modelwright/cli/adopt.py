@@ -1,0 +1,103 @@
+"""A bare data file becomes a project: its columns are looked at and a project file is written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from modelwright.errors import ExitCode, ModelwrightError
+from modelwright.project.load import FILE, load
+from modelwright.schema.metrics import Task
+
+
+class CannotAdopt(ModelwrightError):
+    """A project cannot be made of this data file without being told more."""
+
+    code = ExitCode.USAGE
+
+
+def is_data(where: str) -> bool:
+    """Whether ``where`` names data rather than a project: a file that is not YAML, or ``sklearn:NAME``."""
+    path = Path(where)
+    return where.startswith("sklearn:") or (path.is_file() and path.suffix.lower() not in (".yaml", ".yml"))
+
+
+def adopt(where: str, *, target: str | None, task: Task | None, name: str | None) -> Path:
+    """The project file for the data at ``where``: the one beside it, or a new one.
+
+    Args:
+        where: A data file; the project file is written into its folder. ``sklearn:NAME`` becomes a
+            folder of that name here.
+        target: Column to predict; none for a clustering.
+        task: What to do; guessed from the target where not given.
+        name: Project name; made of the file's name where not given.
+
+    Raises:
+        CannotAdopt: No target was given, or the folder has a project for other data.
+        ModelwrightError: The data cannot be read or does not validate; nothing was written.
+    """
+    folder = (
+        Path(where.removeprefix("sklearn:"))
+        if where.startswith("sklearn:")
+        else Path(where).absolute().parent
+    )
+    source = where if where.startswith("sklearn:") else Path(where).name
+    if (folder / FILE).exists():
+        return _existing(folder, source, target)
+    return _write(folder, source, target, task, name)
+
+
+def _existing(folder: Path, source: str, target: str | None) -> Path:
+    """The project that is there, if it is about the same data and target."""
+    project = load(folder)
+    data = project.file.data
+    same_source = isinstance(data.source, str) and (
+        data.source == source or project.resolve(data.source) == (folder / source).resolve()
+    )
+    if not same_source:
+        raise CannotAdopt(
+            f"{project.path} is there already, for other data ({data.source}).",
+            f"Run it by its folder (modelwright up '{folder}'), or move {source} into a folder of its own.",
+        )
+    if target is not None and target != data.target:
+        raise CannotAdopt(
+            f"{project.path} is there already and predicts {data.target!r}, not {target!r}.",
+            "Change data.target in it, or leave --target out.",
+        )
+    return project.path
+
+
+def _write(folder: Path, source: str, target: str | None, task: Task | None, name: str | None) -> Path:
+    from modelwright.data.guess import guess_task
+    from modelwright.data.infer import infer_schema
+    from modelwright.data.load import read_table
+    from modelwright.data.validate import validate
+    from modelwright.project import write
+    from modelwright.project.model import Data
+
+    loaded = read_table(source, base=folder)
+    names = loaded.table.column_names
+    if target is None and source.startswith("sklearn:") and "target" in names:
+        target = "target"
+    if target is None and task is not Task.CLUSTERING:
+        raise CannotAdopt(
+            "Which column is to be predicted?",
+            "Name it with --target, or look for groups with --task clustering.",
+            details=[f"columns: {', '.join(names[:40])}{' …' if len(names) > 40 else ''}"],
+        )
+    data = Data(source=source, target=target)
+    if task is None:
+        task = guess_task(loaded.table.column(target)) if target in names else Task.CLASSIFICATION
+    inferred = infer_schema(loaded.table, data, {}, task)
+    validate(loaded.table, inferred, data, task).raise_errors()
+    target_column = inferred.schema.target
+    labels = len(target_column.categories) if target_column and task is Task.CLASSIFICATION else None
+    found = write.Inferred(
+        source=source,
+        task=task,
+        target=target,
+        id=inferred.schema.identifier,
+        rows=loaded.table.num_rows,
+        width=len(names),
+        labels=labels or None,
+    )
+    return write.infer_file(folder, found, name=name)

@@ -1,0 +1,189 @@
+"""``modelwright data show``: what was understood of each column."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from modelwright.cli.terminal import Terminal
+from modelwright.cli.verb import verb
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from modelwright.data.show import ColumnDescription, Description
+
+BLOCKS = " ▁▂▃▄▅▆▇█"
+MOST_COLUMNS = 60
+
+
+@verb(
+    "show",
+    examples=[
+        ("modelwright data show", "the data of the project here"),
+        ("modelwright data show examples/titanic", ""),
+        ("modelwright data show rows.csv", "a file that has no project yet"),
+        ("modelwright data show --json | jq '.columns[].name'", ""),
+    ],
+)
+@click.argument("path", required=False, metavar="[PATH]")
+@click.option(
+    "--all", "every", is_flag=True, help=f"Show every column, also beyond the first {MOST_COLUMNS}."
+)
+def show(terminal: Terminal, path: str | None, every: bool) -> None:
+    """Show what was understood of each column.
+
+    Kind, missing values, range or most frequent values, and how they are distributed. PATH is a
+    project or a data file. What is wrong is corrected under 'features:' in the project file.
+    """
+    import msgspec
+
+    origin, description = _described(path)
+    data = {"source": origin, **msgspec.to_builtins(description)}
+    terminal.result(data, lambda: _print(terminal, origin, description, every=every))
+
+
+def _described(path: str | None) -> tuple[str, Description]:
+    """Where the data came from, and what it holds."""
+    from pathlib import Path
+
+    from modelwright.cli.adopt import is_data
+    from modelwright.data.infer import infer_schema
+    from modelwright.data.load import read_table
+    from modelwright.data.show import describe
+    from modelwright.project.load import load
+    from modelwright.project.model import Data
+    from modelwright.schema.metrics import Task
+
+    if path is not None and is_data(path):
+        data, features, base, task = Data(source=path), {}, Path.cwd(), Task.CLUSTERING
+    else:
+        project = load(path)
+        data, features, base = project.file.data, project.file.features, project.directory
+        task = project.file.task
+    loaded = read_table(data.source, base=base, missing=data.missing)
+    inferred = infer_schema(loaded.table, data, features, task)
+    return loaded.origin, describe(loaded.table, inferred, loaded.missing)
+
+
+def _print(terminal: Terminal, origin: str, description: Description, *, every: bool) -> None:
+    columns = sorted(description.columns, key=lambda column: _ORDER.index(column.role))
+    shown = columns if every else columns[:MOST_COLUMNS]
+    terminal.print(f"{origin}: {description.rows:,} rows, {len(columns)} columns")
+    terminal.print()
+    console = terminal.console()
+    terminal.table(_table(shown, console.width))
+    if len(shown) < len(columns):
+        terminal.print(f"… and {len(columns) - len(shown)} more columns: --all shows them.")
+    for line in _remarks(description):
+        terminal.print()
+        terminal.print(line)
+
+
+_ORDER = ("target", "feature", "ignored")
+
+
+def _table(columns: Sequence[ColumnDescription], width: int) -> Table:
+    from rich.cells import cell_len
+    from rich.table import Table
+    from rich.text import Text
+
+    wide = width >= 110
+    titles = ["column", "kind", "missing", "distinct", *(["distribution"] if wide else []), "values"]
+    rows = [_cells(column, wide=wide) for column in columns]
+    table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False, padding=(0, 2, 0, 0))
+    left = width
+    for place, title in enumerate(titles):
+        needed = max(len(title), *(cell_len(row[place]) for row in rows), 0)
+        if title == "column":
+            needed = min(needed, max(14, width // 4))
+        if title == "values":
+            needed = max(10, min(needed, left))
+        left -= needed + 2
+        numeric = title in ("missing", "distinct")
+        table.add_column(
+            title, width=needed, justify="right" if numeric else "left", overflow="ellipsis", no_wrap=True
+        )
+    for column, cells in zip(columns, rows, strict=True):
+        style = {"target": "bold green", "ignored": "dim"}.get(column.role, "")
+        table.add_row(*map(Text, cells), style=style)
+    return table
+
+
+def _cells(column: ColumnDescription, *, wide: bool) -> list[str]:
+    drawn = histogram(column.histogram)
+    values = _values(column)
+    return [
+        _printable(column.name),
+        column.kind + (" (target)" if column.role == "target" else ""),
+        share(column.missing_share, column.missing),
+        "" if column.distinct is None else f"{column.distinct:,}",
+        *([drawn] if wide else []),
+        f"{drawn}  {values}" if drawn and not wide else values,
+    ]
+
+
+def share(value: float, count: int) -> str:
+    """A share as a percentage: empty for none, and never 0 % where there is something."""
+    if not count:
+        return ""
+    if value < 0.001:
+        return "<0.1 %"
+    return f"{value:.1%}".replace("%", " %") if value < 0.9995 or value == 1 else ">99.9 %"
+
+
+def number(value: float) -> str:
+    """A number with as many digits as say something."""
+    if value == int(value) and abs(value) < 1e9:
+        return f"{int(value):,}"
+    if 1e-3 <= abs(value) < 1e9:
+        return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
+    return f"{value:.3g}"
+
+
+def histogram(counts: Iterable[int]) -> str:
+    """Counts as blocks of eight heights; what is not zero shows at least the lowest."""
+    counts = list(counts)
+    top = max(counts, default=0)
+    if len(counts) < 2 or not top:
+        return ""
+    return "".join(BLOCKS[max(1, round(8 * count / top)) if count else 0] for count in counts)
+
+
+def _values(column: ColumnDescription) -> str:
+    if column.role == "ignored":
+        return column.why
+    if column.low is not None:
+        if isinstance(column.low, str):
+            return f"{column.low[:10]} to {str(column.high)[:10]}"
+        high = number(float(column.high if column.high is not None else column.low))
+        mean = "" if column.mean is None else f", mean {number(column.mean)}"
+        return f"{number(column.low)} to {high}{mean}"
+    if column.categories:
+        known = max(1, column.rows - column.missing)
+        return ", ".join(
+            f"{_printable(name)} {share(count / known, count)}" for name, count in column.categories
+        )
+    return "" if column.example is None else f"for example: {_printable(str(column.example))}"
+
+
+def _printable(text: str) -> str:
+    """Text on one line, whatever is in it."""
+    return "".join(letter if letter.isprintable() else "·" for letter in " ".join(text.split()) or text)
+
+
+def _remarks(description: Description) -> Iterable[str]:
+    if description.identifier is not None:
+        yield f"Rows are told apart by: {_printable(description.identifier)}"
+    spelt: dict[str, list[str]] = {}
+    for column in description.columns:
+        for spelling in column.spellings:
+            if spelling.strip():
+                spelt.setdefault(spelling, []).append(column.name)
+    for spelling, names in spelt.items():
+        listed = ", ".join(map(_printable, names[:8])) + (
+            f" and {len(names) - 8} more" if len(names) > 8 else ""
+        )
+        yield f"'{_printable(spelling)}' is taken for a missing value in: {listed}"

@@ -1,0 +1,129 @@
+"""The program ``modelwright``: a table of verbs, each loaded only when it is called."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import sys
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import click
+
+from modelwright import __version__
+from modelwright.cli.errors import run
+from modelwright.cli.terminal import Terminal
+from modelwright.cli.verb import shared_option
+
+
+class Entry(NamedTuple):
+    """A verb in the table: the module that has it, the section of --help, the line there."""
+
+    module: str
+    section: str
+    help: str
+
+
+START, MAKE, USE, SEE = "Begin", "Make and release", "Serve and predict", "See and repair"
+
+VERBS: dict[str, Entry] = {
+    "up": Entry("up", START, "Do it all: read, train, check, register, serve."),
+    "init": Entry("init", START, "Start a project in a new folder."),
+    "check": Entry("check", START, "Tell every mistake in a project file."),
+    "data": Entry("data", MAKE, "Look at a project's data."),
+    "train": Entry("train", MAKE, "Train the candidates and register the winner."),
+    "versions": Entry("versions", MAKE, "List the registered versions."),
+    "promote": Entry("promote", MAKE, "Make a version the one that answers."),
+    "bundle": Entry("bundle", MAKE, "Examine a bundle."),
+    "serve": Entry("serve", USE, "Serve the released version over HTTP."),
+    "predict": Entry("predict", USE, "Answer rows from a file or the command line."),
+    "config": Entry("config", SEE, "Show every setting, its value and its source."),
+    "doctor": Entry("doctor", SEE, "Find what is missing, and say what to do."),
+    "schema": Entry("schema", SEE, "Print the JSON Schema of the project file."),
+    "completion": Entry("completion", SEE, "Print the completion script of a shell."),
+}
+
+
+class Program(click.Group):
+    """The outermost group: knows its verbs by name, imports a verb's module when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of the verbs, in the order of --help."""
+        del ctx
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Load a verb."""
+        del ctx
+        entry = VERBS.get(cmd_name)
+        if entry is None:
+            return None
+        command: click.Command = importlib.import_module(f"modelwright.cli.{entry.module}").command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the verb; suggest one where the name is not known."""
+        name = args[0]
+        if name not in VERBS and not name.startswith("-"):
+            from difflib import get_close_matches
+
+            close = get_close_matches(name, VERBS, n=1)
+            hint = f" Did you mean '{close[0]}'?" if close else ""
+            ctx.fail(f"There is no verb '{name}'.{hint}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the verbs by section, from the table alone."""
+        del ctx
+        widest = max(map(len, VERBS))
+        for section in (START, MAKE, USE, SEE):
+            with formatter.section(section):
+                formatter.write_dl(
+                    [
+                        (name.ljust(widest), entry.help)
+                        for name, entry in VERBS.items()
+                        if entry.section == section
+                    ]
+                )
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write what a newcomer types first."""
+        del ctx
+        with formatter.section("Examples"):
+            formatter.write("  modelwright up some.csv --target label\n")
+            formatter.write("  modelwright up examples/iris\n")
+            formatter.write("  modelwright VERB --help\n")
+
+
+@click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="modelwright", message="%(prog)s %(version)s")
+@shared_option("debug", "Show Python tracebacks with errors.")
+@shared_option("quiet", "Print results and errors only.")
+@shared_option("json", "Print results as JSON on standard output.")
+def program() -> None:
+    """From a data file to a prediction service that can say where every answer came from."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the program and exit with its status.
+
+    Args:
+        arguments: The command line without the program's name; by default this process's.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # a terminal that cannot show a character gets a "?" instead of a traceback
+            with contextlib.suppress(ValueError):
+                stream.reconfigure(errors="replace")
+    terminal = Terminal()
+    args = list(arguments) if arguments is not None else None
+
+    def call() -> None:
+        status = program.main(args, prog_name="modelwright", standalone_mode=False, obj=terminal)
+        if isinstance(status, int):  # click turns an Exit into its status
+            raise click.exceptions.Exit(status)
+
+    sys.exit(int(run(call, terminal)))

@@ -1,0 +1,94 @@
+"""What a verb writes, and where: results on standard output, everything else on standard error.
+
+With ``--json`` standard output holds exactly one JSON document; with an error it stays empty.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+
+@dataclass(slots=True)
+class Terminal:
+    """How this run speaks.
+
+    Attributes:
+        json: Results as JSON, for programs.
+        quiet: No notices, only results and errors.
+        debug: Tracebacks with errors.
+    """
+
+    json: bool = False
+    quiet: bool = False
+    debug: bool = False
+
+    def result(self, data: Any, show: Callable[[], None]) -> None:
+        """Give the verb's result: ``data`` as JSON where asked for, else whatever ``show`` prints."""
+        if self.json:
+            click.echo(json.dumps(data, ensure_ascii=False, indent=2, default=str))
+        else:
+            show()
+
+    def say(self, text: str = "") -> None:
+        """A notice to the person at the terminal."""
+        if not self.quiet:
+            click.echo(text, err=True, color=colour(sys.stderr))
+
+    def warn(self, text: str) -> None:
+        """Something odd that doesn't stop the verb."""
+        if not self.quiet:
+            click.echo(f"{click.style('Warning:', fg='yellow')} {text}", err=True, color=colour(sys.stderr))
+
+    def print(self, text: str = "") -> None:
+        """A line of the result."""
+        click.echo(text, color=colour(sys.stdout))
+
+    def console(self) -> Console:
+        """A rich console on standard output; on a pipe as wide as its content needs."""
+        from rich.console import Console
+
+        if sys.stdout.isatty() or "COLUMNS" in os.environ:
+            return Console(highlight=False, emoji=False, markup=False)
+        return Console(highlight=False, emoji=False, markup=False, width=1000)
+
+    def table(self, table: Table) -> None:
+        """Print a table without trailing blanks on a pipe."""
+        console = self.console()
+        with console.capture() as captured:
+            console.print(table)
+        click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()), color=True)
+
+
+def colour(stream: Any) -> bool:
+    """Whether ``stream`` should get colours: a terminal, unless NO_COLOR is set (no-color.org)."""
+    return bool(stream.isatty()) and not os.environ.get("NO_COLOR")
+
+
+def plain_table(titles: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = ()) -> Table:
+    """A table without frame: titles in bold, long cells folded.
+
+    Args:
+        titles: Column titles.
+        rows: Cells as text; nothing in them is taken for markup.
+        right: Titles of the columns that stand flush right.
+    """
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
+    for title in titles:
+        table.add_column(title, justify="right" if title in right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    return table

@@ -1,0 +1,94 @@
+"""The shape every verb has: a docstring as help, examples, and the options all verbs share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import click
+
+from modelwright.cli.terminal import Terminal
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class Verb(click.Command):
+    """A command whose help ends with examples.
+
+    Attributes:
+        examples: Pairs of a command line (without the leading ``$``) and what it does.
+    """
+
+    def __init__(self, *args: Any, examples: Sequence[tuple[str, str]] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.examples = tuple(examples)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples under the options."""
+        del ctx
+        if not self.examples:
+            return
+        with formatter.section("Examples"):
+            for line, meaning in self.examples:
+                formatter.write(f"  {line}\n")
+                if meaning:
+                    formatter.write(f"      {meaning}\n")
+
+
+def _remember(name: str) -> Callable[[click.Context, click.Parameter, bool], None]:
+    def callback(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
+        del parameter
+        terminal = ctx.find_object(Terminal)
+        if terminal is not None and value:
+            setattr(terminal, name, True)
+
+    return callback
+
+
+def shared_option(name: str, description: str) -> Callable[[Function], Function]:
+    """A flag that ends up in the ``Terminal``, wherever on the command line it stands."""
+    return click.option(
+        f"--{name}",
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=_remember(name),
+        help=description,
+    )
+
+
+def verb(
+    name: str, *, examples: Sequence[tuple[str, str]], as_json: bool = True
+) -> Callable[[Callable[..., None]], click.Command]:
+    """Make a function a verb; it gets the ``Terminal`` as its first argument.
+
+    Args:
+        name: What people type.
+        examples: Command lines with their meaning, shown at the end of ``--help``.
+        as_json: Whether it has a ``--json`` form.
+    """
+
+    def decorate(function: Callable[..., None]) -> click.Command:
+        wrapped: Callable[..., Any] = click.pass_obj(function)
+        wrapped = shared_option("debug", "Show Python tracebacks with errors.")(wrapped)
+        wrapped = shared_option("quiet", "Print results and errors only.")(wrapped)
+        if as_json:
+            wrapped = shared_option("json", "Print the result as JSON on standard output.")(wrapped)
+        return click.command(name, cls=Verb, examples=examples)(wrapped)
+
+    return decorate
+
+
+def project_option(function: Function) -> Function:
+    """``--project``: which project is meant."""
+    return click.option(
+        "--project",
+        "-p",
+        metavar="PATH",
+        help="Folder of the project, or its file. Default: here or in a folder above.",
+    )(function)
+
+
+def project_argument(function: Function) -> Function:
+    """``[PATH]``: which project is meant."""
+    return click.argument("path", required=False, metavar="[PATH]")(function)

@@ -1,0 +1,77 @@
+"""A bundle that answers: what a worker holds for each name it serves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from modelwright.bundle.answers import Answer
+from modelwright.bundle.read import Bundle, open_bundle
+from modelwright.serve.journal.entries import Context
+from modelwright.serve.live import Assigned
+from modelwright.serve.quick import QuickReader
+
+_BATCH = 256  # rows at once: text columns become wide, dense arrays
+_encode = msgspec.json.Encoder().encode
+
+
+class Deployment:
+    """A verified, warm bundle under a name.
+
+    Attributes:
+        assigned: What was asked for.
+        bundle: The bundle.
+        context: What its journal entries share.
+        quick: Reader of plain bodies, where the schema allows one.
+    """
+
+    def __init__(self, assigned: Assigned, bundle: Bundle, number: int, *, role: str = "champion") -> None:
+        self.assigned = assigned
+        self.bundle = bundle
+        self.name = assigned.name
+        self.version = bundle.manifest.version
+        self.inputs = bundle.schema.inputs
+        self.context = Context(number, assigned.project, self.version, self.inputs.names, role)
+        self.quick = QuickReader.fitting(self.inputs)
+        self.models = [entry.name for entry in bundle.manifest.models]
+        self.tail = b',"model_version":%d' % self.version
+        self._single = len(self.models) == 1
+
+    @classmethod
+    def open(cls, assigned: Assigned, number: int, *, role: str = "champion") -> Deployment:
+        """Verify, load and warm up the bundle of ``assigned``.
+
+        Raises:
+            ModelwrightError: It does not verify or does not run.
+        """
+        bundle = open_bundle(Path(assigned.bundle))
+        bundle.warm_up()
+        return cls(assigned, bundle, number, role=role)
+
+    def answer(self, columns: Mapping[str, np.ndarray]) -> list[Answer] | list[dict[str, Answer]]:
+        """One answer a row; where there are several models, theirs by name."""
+        rows = len(next(iter(columns.values()), ()))
+        if rows <= _BATCH:
+            return self._answer(columns)
+        answers: list[Any] = []
+        for start in range(0, rows, _BATCH):
+            part = slice(start, start + _BATCH)
+            answers += self._answer({name: values[part] for name, values in columns.items()})
+        return answers
+
+    def _answer(self, columns: Mapping[str, np.ndarray]) -> list[Answer] | list[dict[str, Answer]]:
+        answers = self.bundle.answer(columns)
+        if self._single:
+            return answers[self.models[0]]
+        return [dict(zip(answers, row, strict=True)) for row in zip(*answers.values(), strict=True)]
+
+    def fragment(self, answer: Answer | dict[str, Answer]) -> bytes:
+        """The JSON members of one row's answer, without braces."""
+        if isinstance(answer, Answer):
+            return _encode(answer)[1:-1]
+        plain = {name: each.prediction for name, each in answer.items() if name != "outputs"}
+        return b'"outputs":' + _encode(answer) + b"," + _encode(plain)[1:-1]

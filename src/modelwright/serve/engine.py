@@ -1,0 +1,339 @@
+"""The one path from asks to answers: all that arrived in one turn of the event loop, in one run.
+
+::
+
+    submit ─▶ (end of turn) read ─▶ compute ─▶ settle: id, log on disk, count ─▶ done
+
+``read`` and ``compute`` change nothing but the ask and may run in a thread (large batches do);
+``settle`` belongs to the event loop, and nothing leaves before the journal has it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from time import perf_counter, time_ns
+from typing import Any, Protocol
+
+import msgspec
+
+from modelwright.errors import ModelwrightError
+from modelwright.serve.asks import Ask
+from modelwright.serve.deployment import Deployment
+from modelwright.serve.errors import (
+    IdTaken,
+    InvalidRows,
+    ModelFailed,
+    NotFound,
+    NotReady,
+    ServeError,
+    clip,
+    error_document,
+)
+from modelwright.serve.ids import IdMaker
+from modelwright.serve.journal.entries import Entry, Item
+from modelwright.serve.journal.writer import JournalFailure, JournalWriter
+
+logger = logging.getLogger(__name__)
+_encode = msgspec.json.Encoder().encode
+_LOGGED_BODY = 2000  # characters of a body that was no JSON
+_LOGGED_ROWS = 100  # of a batch that was refused
+
+
+class Meter(Protocol):
+    """Who counts what was answered."""
+
+    def settled(self, asks: Sequence[Ask], now: float) -> None:
+        """Count asks that are about to leave."""
+
+
+class Guard(Protocol):
+    """Who makes requests with an id of the client's own idempotent."""
+
+    def check(self, ask: Ask, go_on: Callable[[Ask], None], settle: Callable[[Ask], None]) -> None:
+        """Go on with ``ask`` if its id is new; else set its reply and settle it."""
+
+
+class Engine:
+    """Answers asks with the deployments a worker holds.
+
+    Attributes:
+        deployments: By name; the first one also answers where no name is given.
+    """
+
+    def __init__(
+        self,
+        journal: JournalWriter,
+        meter: Meter,
+        *,
+        guard: Guard | None = None,
+        max_rows: int = 100_000,
+        ids: IdMaker | None = None,
+    ) -> None:
+        self.deployments: dict[str, Deployment] = {}
+        self.journal = journal
+        self._meter = meter
+        self._guard = guard
+        self._max_rows = max_rows
+        self._new_id = ids or IdMaker()
+        self._asks: list[Ask] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def submit(self, ask: Ask) -> None:
+        """Answer ``ask`` at the end of this turn of the loop, together with the others."""
+        if not self._asks:
+            if self._loop is None:
+                self._loop = asyncio.get_running_loop()
+            self._loop.call_soon(self.flush)
+        self._asks.append(ask)
+
+    def flush(self) -> None:
+        """Answer what was submitted."""
+        asks, self._asks = self._asks, []
+        ready: dict[Deployment, list[Ask]] = {}
+        settled: list[Ask] = []
+        for ask in asks:
+            deployment = self.read(ask)
+            if deployment is None:
+                settled.append(ask)
+            elif ask.given and not ask.checked and self._guard is not None:
+                self._guard.check(ask, self.submit, self._settle_one)
+            else:
+                ready.setdefault(deployment, []).append(ask)
+        for deployment, group in ready.items():
+            compute(deployment, group)
+            settled += group
+        if settled:
+            self.settle(settled)
+
+    async def answer_aside(self, ask: Ask) -> None:
+        """Answer a large ask with its reading and computing in a thread."""
+        deployment = await asyncio.to_thread(self.read, ask)
+        if deployment is None:
+            self.settle([ask])
+        elif ask.given and not ask.checked and self._guard is not None:
+            self._guard.check(ask, self.submit, self._settle_one)
+        else:
+            await asyncio.to_thread(compute, deployment, [ask])
+            self.settle([ask])
+
+    def read(self, ask: Ask) -> Deployment | None:
+        """Understand the body; ``None`` if the ask is refused for it."""
+        try:
+            deployment = ask.deployment = self.find(ask.name)
+            if not ask.checked:
+                ask.wire.read(ask, deployment, self._max_rows)
+        except ServeError as error:
+            ask.refuse(error)
+            return None
+        return deployment
+
+    def find(self, name: str) -> Deployment:
+        """The deployment called ``name``, the first one for "".
+
+        Raises:
+            NotFound: There is none of that name.
+            NotReady: There is none at all yet.
+        """
+        found = self.deployments.get(name)
+        if found is not None:
+            return found
+        for first in self.deployments.values():
+            if not name:
+                return first
+            raise NotFound(f"No model is called {clip(name)!r} here.", "GET / lists what there is.")
+        raise NotReady("No model is loaded yet.", "Try again in a moment.")
+
+    def settle(self, asks: Sequence[Ask]) -> None:
+        """Log, count and send."""
+        now = perf_counter()
+        items: list[Item] = []
+        moment = time_ns() // 1000
+        for ask in asks:
+            self._word(ask, now, moment, items)
+        if items:
+            try:
+                self.journal.append(items)
+            except JournalFailure as failure:
+                _refuse_unlogged(asks, failure)
+        self._meter.settled(asks, now)
+        for ask in asks:
+            ask.done(ask)
+
+    def _settle_one(self, ask: Ask) -> None:
+        self.settle([ask])
+
+    def _word(self, ask: Ask, now: float, moment: int, items: list[Item]) -> None:
+        """Give ids and a reply to ``ask``, and the log its entries."""
+        if ask.repeated:
+            return
+        ask.latency = now - ask.received
+        if ask.error is not None:
+            self._word_refusal(ask, ask.error, moment, items)
+            return
+        deployment = ask.deployment
+        assert deployment is not None  # noqa: S101 - read() sets it, or the ask was refused
+        middle = b',"latency":%.6f,"prediction_id":"' % ask.latency
+        end = b'"' + deployment.tail
+        values = (ask.values,) if ask.values is not None else ask.rows
+        for place, answer in enumerate(ask.answers):
+            id, given = self._id(ask, place)
+            ask.ids.append(id)
+            warned = (
+                b',"warnings":' + _encode(ask.warnings[place])
+                if ask.warnings and ask.warnings[place]
+                else b""
+            )
+            piece = b"".join((b"{", deployment.fragment(answer), middle, id.encode(), end, warned, b"}"))
+            ask.pieces.append(piece)
+            items.append(
+                self._entry(
+                    ask,
+                    deployment,
+                    id=id,
+                    given=given,
+                    status=200,
+                    inputs=values[place],
+                    reply=piece,
+                    moment=moment,
+                )
+            )
+        ask.reply = ask.wire.reply(ask)
+
+    def _word_refusal(self, ask: Ask, error: ServeError, moment: int, items: list[Item]) -> None:
+        deployment = ask.deployment
+        if deployment is None or isinstance(error, IdTaken):
+            ask.reply = ask.wire.refusal(ask, error)
+            return
+        id, given = self._id(ask, 0)
+        ask.ids = [id]
+        ask.reply = ask.wire.refusal(ask, error)
+        inputs = ask.values or (ask.rows[0] if len(ask.rows) == 1 else list(ask.rows[:_LOGGED_ROWS]))
+        document = _encode(error_document(error))
+        inputs = inputs or _as_sent(ask.body)
+        items.append(
+            self._entry(
+                ask,
+                deployment,
+                id=id,
+                given=given,
+                status=error.status,
+                inputs=inputs,
+                reply=document,
+                moment=moment,
+            )
+        )
+
+    def _entry(
+        self,
+        ask: Ask,
+        deployment: Deployment,
+        *,
+        id: str,
+        given: bool,
+        status: int,
+        inputs: Any,
+        reply: bytes,
+        moment: int,
+    ) -> Entry:
+        return Entry(
+            deployment.context.number,
+            id,
+            given,
+            moment,
+            status,
+            inputs,
+            reply,
+            ask.latency,
+            ask.client,
+            ask.wire.name,
+        )
+
+    def _id(self, ask: Ask, place: int) -> tuple[str, bool]:
+        given = ask.given[place] if ask.given else None
+        return (self._new_id(), False) if given is None else (given, True)
+
+
+def compute(deployment: Deployment, asks: Sequence[Ask]) -> None:
+    """Answer or refuse asks that were read; one whose rows break a model takes no other with it."""
+    try:
+        _compute(deployment, asks)
+    # What a model's graph or a project's code may raise is not known, and the turn's other asks must go on.
+    except Exception as error:
+        if len(asks) == 1:
+            logger.exception("The model %s failed on a request", deployment.name, exc_info=error)
+            asks[0].refuse(ModelFailed(deployment.name))
+            return
+        for ask in asks:
+            compute(deployment, [ask])
+
+
+def _compute(deployment: Deployment, asks: Sequence[Ask]) -> None:
+    """Answer or refuse asks in at most two runs of the models."""
+    quick = [ask for ask in asks if ask.values is not None]
+    if quick and deployment.quick is not None:
+        answers = deployment.answer(deployment.quick.columns([ask.values for ask in quick]))  # type: ignore[misc]
+        for place, ask in enumerate(quick):
+            ask.answers = answers[place : place + 1]
+    slow = [ask for ask in asks if ask.values is None]
+    if slow:
+        _compute_slow(deployment, slow)
+
+
+def _compute_slow(deployment: Deployment, asks: Sequence[Ask]) -> None:
+    """Let ``bundle.rows`` give the rows their meaning; what it refuses is refused, ask by ask."""
+    reading = deployment.bundle.rows.read([row for ask in asks for row in ask.rows])
+    if reading.errors:
+        asks = _refuse_invalid(asks, reading.errors)
+        if not asks:
+            return
+        reading = deployment.bundle.rows.read([row for ask in asks for row in ask.rows])
+    answers = deployment.answer(reading.columns)
+    start = 0
+    for ask in asks:
+        stop = start + len(ask.rows)
+        ask.answers = answers[start:stop]
+        ask.warnings = reading.warnings[start:stop]
+        start = stop
+
+
+def _refuse_invalid(asks: Sequence[Ask], errors: Sequence[Any]) -> list[Ask]:
+    """Refuse the asks that have a row in ``errors``; the others."""
+    good: list[Ask] = []
+    start = 0
+    for ask in asks:
+        stop = start + len(ask.rows)
+        own = [error for error in errors if start <= error.row < stop]
+        if own:
+            ask.refuse(
+                InvalidRows(
+                    tuple(_problem(error, error.row - start, len(ask.rows) > 1) for error in own[:100])
+                )
+            )
+        else:
+            good.append(ask)
+        start = stop
+    return good
+
+
+def _problem(error: Any, row: int, batch: bool) -> dict[str, Any]:
+    loc = ["instances", row, *error.loc] if batch else list(error.loc)
+    return {"loc": ["body", *loc], "msg": error.msg, "type": error.type, "input": clip(error.input)}
+
+
+def _refuse_unlogged(asks: Sequence[Ask], failure: ModelwrightError) -> None:
+    logger.error("%s", failure)
+    error = NotReady(
+        "The prediction log cannot be written, so nothing may be answered.",
+        "Try again in a moment; the server's own log says what its disk reports.",
+    )
+    for ask in asks:
+        if not ask.repeated:
+            ask.ids.clear()
+            ask.error = error
+            ask.reply = ask.wire.refusal(ask, error)
+
+
+def _as_sent(body: bytes | bytearray) -> str:
+    return bytes(body[:_LOGGED_BODY]).decode("utf-8", "replace")

@@ -1,0 +1,59 @@
+"""Prediction ids: UUID version 7 of our own making, or the client's own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from random import Random
+from time import time_ns
+
+from modelwright.serve.errors import BadId
+
+LONGEST = 128
+_GIVEN = re.compile(r"[!#-.0-\[\]-~]{1,128}")  # printable ASCII without space, quote, slash, backslash
+_VERSION = 7 << 76
+_VARIANT = 2 << 62
+_SEQUENCE = 0xFFF
+
+
+class IdMaker:
+    """Makes UUIDv7 ids (RFC 9562, method 1: a 12-bit counter within a millisecond) that only ever ascend.
+
+    A clock that is set back does not make ids descend or repeat: the last millisecond is kept
+    until the clock has caught up.
+    """
+
+    def __init__(self, clock: Callable[[], int] = time_ns) -> None:
+        self._clock = clock
+        self._bits = Random().getrandbits  # noqa: S311 - ids tell requests apart, they are no secrets
+        self._milliseconds = 0
+        self._counter = 0
+
+    def __call__(self) -> str:
+        """The next id, in the usual 36 characters."""
+        now = self._clock() // 1_000_000
+        if now > self._milliseconds:
+            self._milliseconds = now
+            self._counter = 0
+        elif self._counter == _SEQUENCE:
+            self._milliseconds += 1
+            self._counter = 0
+        else:
+            self._counter += 1
+        number = (self._milliseconds << 80) | _VERSION | (self._counter << 64) | _VARIANT | self._bits(62)
+        text = f"{number:032x}"
+        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def given_id(value: object) -> str:
+    """A client's own id, checked: 1 to 128 printable ASCII characters without space, quote or
+    slashes, or a whole number.
+
+    Raises:
+        BadId: It is something else.
+    """
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if isinstance(value, str) and _GIVEN.fullmatch(value):
+        return value
+    raise BadId(value)

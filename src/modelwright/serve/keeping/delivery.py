@@ -1,0 +1,153 @@
+"""Journals into the store, exactly once by prediction id.
+
+The store refuses an id it has, so a group may be delivered again after any interruption; a segment is
+removed only when all of it is there.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from modelwright.errors import ModelwrightError
+from modelwright.serve.journal.entries import Context, Entry, Note
+from modelwright.serve.journal.reader import Tail, journals, owner_is_dead, remove_journal
+from modelwright.store.errors import StoreUnavailable
+from modelwright.store.ports import Store
+from modelwright.store.records import PredictionRecord
+
+logger = logging.getLogger(__name__)
+
+KEEPER_LOCK = "keeper.lock"
+_META = frozenset({"latency", "prediction_id", "model_version", "warnings"})
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_decode = msgspec.json.Decoder().decode
+
+
+def record_of(entry: Entry, contexts: Mapping[int, Context]) -> PredictionRecord:
+    """A journal's entry as the store keeps it."""
+    context = contexts[entry.context]
+    inputs = entry.inputs
+    if isinstance(inputs, list) and len(inputs) == len(context.names):
+        inputs = dict(zip(context.names, inputs, strict=True))
+    reply = _decode(entry.reply)
+    return PredictionRecord(
+        id=entry.id,
+        project=context.project,
+        version=context.version,
+        time=_EPOCH + timedelta(microseconds=entry.time),
+        status=entry.status,
+        inputs=inputs,
+        outputs={key: value for key, value in reply.items() if key not in _META},
+        warnings=tuple(reply.get("warnings", ())),
+        latency=entry.latency,
+        client=entry.client,
+        protocol=entry.protocol,
+        role=context.role,
+    )
+
+
+class Delivery:
+    """Delivers all journals under a folder. One process at a time does: it holds a lock there.
+
+    Args:
+        root: The folder of the workers' journals.
+        store: Where to.
+    """
+
+    def __init__(self, root: Path, store: Store) -> None:
+        self._root = root
+        self._store = store
+        self._tails: dict[Path, Tail] = {}
+        self._lock = -1
+
+    def holds_lock(self) -> bool:
+        """Take the folder's lock if nobody has it."""
+        if self._lock >= 0:
+            return True
+        self._root.mkdir(parents=True, exist_ok=True)
+        handle = os.open(self._root / KEEPER_LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            return False
+        self._lock = handle
+        return True
+
+    def run_once(self, most: int = 5000) -> int:
+        """Deliver what there is, at most ``most`` entries a journal; how many items went.
+
+        Raises:
+            StoreUnavailable: Nothing is lost; try again later.
+        """
+        return sum(self._deliver(directory, most) for directory in journals(self._root))
+
+    def close(self) -> None:
+        """Let another keeper deliver."""
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    def _deliver(self, directory: Path, most: int) -> int:
+        # Asked before reading: what a dead worker wrote is complete, so an empty read is the end of it.
+        dead = owner_is_dead(directory)
+        tail = self._tails.get(directory)
+        if tail is None:
+            tail = self._tails[directory] = Tail(directory, remove=True)
+        items = tail.peek(most)
+        if items:
+            self._store_items(items, tail.contexts)
+        tail.advance()
+        if dead and not items:
+            remove_journal(directory)
+            del self._tails[directory]
+        return len(items)
+
+    def _store_items(self, items: Sequence[Entry | Note], contexts: Mapping[int, Context]) -> None:
+        records: dict[str, PredictionRecord] = {}
+        for item in items:
+            if isinstance(item, Note):
+                self._store.events.add(item.project, item.kind, item.message, item.data)
+            else:
+                records.setdefault(item.id, record_of(item, contexts))
+        self._add(list(records.values()))
+
+    def _add(self, records: Sequence[PredictionRecord]) -> None:
+        """Store records; one the store will never take is set aside instead of stopping the rest."""
+        if not records:
+            return
+        try:
+            self._store.predictions.add(records)
+        except StoreUnavailable:
+            raise
+        except ModelwrightError as error:
+            if len(records) == 1:
+                self._set_aside(records[0], error)
+                return
+            middle = len(records) // 2
+            self._add(records[:middle])
+            self._add(records[middle:])
+
+    def _set_aside(self, record: PredictionRecord, error: ModelwrightError) -> None:
+        logger.error("Prediction %s cannot be stored: %s", record.id, error)
+        line = msgspec.json.encode(
+            {"error": str(error), "record": msgspec.to_builtins(record)}, enc_hook=repr
+        )
+        with (self._root / "set-aside.jsonl").open("ab") as file:
+            file.write(line + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def backlog(root: Path) -> dict[str, Any]:
+    """Segments under ``root`` and their bytes, with those delivered and not removed yet."""
+    sizes = [path.stat().st_size for directory in journals(root) for path in directory.glob("*.seg")]
+    return {"segments": len(sizes), "bytes": sum(sizes)}

@@ -1,0 +1,142 @@
+"""The keeper's loop: deliver journals, watch releases, apply retention."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from modelwright.errors import ModelwrightError
+from modelwright.serve.keeping.delivery import Delivery
+from modelwright.serve.keeping.releases import ReleaseWatch
+from modelwright.serve.settings import Child, Word
+from modelwright.store.engine import open_store
+from modelwright.store.errors import StoreUnavailable
+from modelwright.store.ports import Store
+
+logger = logging.getLogger(__name__)
+
+_TURN = 0.05  # seconds between looks at the journals
+_RELEASES = 0.25  # seconds between looks at the releases
+_RETENTION = 60.0
+_PATIENCE = (0.1, 5.0)  # shortest and longest wait after the store was away
+
+
+class Keeper:
+    """What the keeper does in turn.
+
+    Args:
+        child: What this process is told.
+        store: The store, opened.
+    """
+
+    def __init__(self, child: Child, store: Store) -> None:
+        self._settings = child.settings
+        self._store = store
+        self.delivery = Delivery(child.settings.journals, store)
+        self.releases = ReleaseWatch(child.settings.targets, store, child.live)
+        self._next_releases = 0.0
+        self._next_retention = time.monotonic() + _RETENTION
+        self._away = 0.0
+
+    def turn(self) -> float:
+        """Do what is due; seconds until the next turn."""
+        try:
+            delivered = self.delivery.run_once() if self.delivery.holds_lock() else 0
+            now = time.monotonic()
+            if now >= self._next_releases:
+                self._next_releases = now + _RELEASES
+                self.releases.look()
+            if now >= self._next_retention:
+                self._next_retention = now + _RETENTION
+                self._prune()
+        except StoreUnavailable as error:
+            return self._wait(error)
+        if self._away:
+            logger.warning("The store answers again")
+            self._away = 0.0
+        return 0.0 if delivered else _TURN
+
+    def drain(self, seconds: float) -> None:
+        """Deliver what is left, for a while."""
+        end = time.monotonic() + seconds
+        try:
+            while self.delivery.holds_lock() and self.delivery.run_once() and time.monotonic() < end:
+                pass
+        except StoreUnavailable as error:
+            logger.warning("Some of the log stays in the journals until the next start: %s", error)
+        self.delivery.close()
+
+    def look_again(self) -> None:
+        """Look at the releases in the next turn, refused ones too."""
+        self._next_releases = 0.0
+
+    def _wait(self, error: StoreUnavailable) -> float:
+        least, most = _PATIENCE
+        if not self._away:
+            logger.warning("The store is away; predictions go on and wait in the journals: %s", error)
+        self._away = min(most, max(least, self._away * 2))
+        return self._away
+
+    def _prune(self) -> None:
+        days, rows = self._settings.keep_days, self._settings.keep_rows
+        if days is None and rows is None:
+            return
+        oldest = None if days is None else datetime.now(UTC) - timedelta(days=days)
+        for project in {target.project for target in self._settings.targets}:
+            gone = self._store.predictions.prune(project, older_than=oldest, keep=rows)
+            if gone:
+                logger.info("Removed %d old predictions of %s", gone, project)
+
+
+def run_keeper(
+    child: Child, tell: Callable[[Word], None], stopped: Callable[[float], bool], again: Callable[[], bool]
+) -> None:
+    """Be the keeper until told to stop.
+
+    Args:
+        child: What this process is told.
+        tell: Says a word to the supervisor.
+        stopped: Waits so many seconds; whether to stop.
+        again: Whether somebody asked to look at the releases now.
+    """
+    try:
+        keeper = _first_look(child, stopped)
+    except ModelwrightError as error:
+        tell(
+            Word(
+                state="failed",
+                reason=error.reason,
+                instruction=error.instruction,
+                details=error.details,
+                code=int(error.code),
+            )
+        )
+        return
+    if keeper is None:
+        return
+    tell(Word(state="ready"))
+    wait = 0.0
+    while not stopped(wait):
+        if again():
+            keeper.look_again()
+        wait = keeper.turn()
+    keeper.drain(child.settings.drain_seconds)
+
+
+def _first_look(child: Child, stopped: Callable[[float], bool]) -> Keeper | None:
+    """A keeper that has published what is live; with the store away and something live, the keeper waits."""
+    wait = _PATIENCE[0]
+    while True:
+        try:
+            keeper = Keeper(child, open_store(child.settings.store_url))
+            keeper.releases.first()
+            return keeper
+        except StoreUnavailable as error:
+            if not child.live.exists():
+                raise
+            logger.warning("The store is away: %s", error)
+        if stopped(wait):
+            return None
+        wait = min(wait * 2, _PATIENCE[1])

@@ -1,0 +1,106 @@
+"""What should be live, by the store's releases."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from modelwright.errors import ModelwrightError
+from modelwright.serve.errors import NothingToServe
+from modelwright.serve.live import Assigned, publish
+from modelwright.serve.settings import Target
+from modelwright.store.ports import Store
+from modelwright.store.records import ReleaseRecord
+
+logger = logging.getLogger(__name__)
+
+
+class ReleaseWatch:
+    """Turns releases into what workers are told.
+
+    Args:
+        targets: What is served.
+        store: Where releases stand.
+        live: The file that workers watch.
+    """
+
+    def __init__(self, targets: Sequence[Target], store: Store, live: Path) -> None:
+        self._targets = targets
+        self._store = store
+        self._live = live
+        self._assigned: dict[str, Assigned] = {}
+        self._refused: dict[str, int] = {}
+
+    def first(self) -> tuple[Assigned, ...]:
+        """Publish what is live now.
+
+        Raises:
+            NothingToServe: A project has no release.
+        """
+        for target in self._targets:
+            self._assigned[target.name] = self._of_target(target)
+        return self._publish()
+
+    def look(self) -> bool:
+        """Publish newer releases, if there are any; whether there were."""
+        changed = False
+        for target in self._targets:
+            if not target.bundle:
+                changed |= self._look_at(target)
+        if changed:
+            self._publish()
+        return changed
+
+    def _look_at(self, target: Target) -> bool:
+        release = self._store.releases.current(target.project)
+        known = self._assigned[target.name].sequence
+        if release is None or release.sequence in {known, self._refused.get(target.name)}:
+            return False
+        assigned = _of_release(target, release)
+        # Imported here: what is live at the start is verified by the workers, and NumPy takes its time.
+        from modelwright.bundle.read import verify
+
+        try:
+            verify(assigned.bundle)
+        except ModelwrightError as error:
+            self._refused[target.name] = release.sequence
+            logger.error("Version %d of %s is not taken: %s", release.version, target.project, error)
+            self._store.events.add(
+                target.project,
+                "release_refused",
+                f"Version {release.version} was released and is not served here: {error.reason}"
+                f" Version {self._assigned[target.name].version} stays live.",
+                {"sequence": release.sequence, "version": release.version},
+            )
+            return False
+        self._assigned[target.name] = assigned
+        return True
+
+    def _of_target(self, target: Target) -> Assigned:
+        if target.bundle:
+            return Assigned(
+                name=target.name, project=target.project, version=target.version, bundle=target.bundle
+            )
+        release = self._store.releases.current(target.project)
+        if release is None:
+            raise NothingToServe(target.project)
+        return _of_release(target, release)
+
+    def _publish(self) -> tuple[Assigned, ...]:
+        assigned = tuple(self._assigned[target.name] for target in self._targets)
+        publish(self._live, assigned)
+        return assigned
+
+
+def _of_release(target: Target, release: ReleaseRecord) -> Assigned:
+    return Assigned(
+        name=target.name,
+        project=target.project,
+        version=release.version,
+        bundle=str(Path(target.work_dir) / release.bundle),
+        content_hash=release.content_hash,
+        sequence=release.sequence,
+        released=release.released,
+        settings=release.settings,
+    )

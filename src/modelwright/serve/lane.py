@@ -1,0 +1,291 @@
+"""The fast lane: hot routes answered straight from the protocol, without a task and an ASGI scope.
+
+A subclass of uvicorn's httptools protocol. It takes a request only if nothing about it is special: a
+``POST`` to a hot route, plain JSON of moderate size, nothing before it on the connection that waits.
+All else, and all it finds special later (a body that grows), goes to uvicorn's own path and the
+application, which answers the same routes by the same engine. Pipelining order, flow control, limits
+and shutdown are uvicorn's: a request in the lane looks to it like any other ``cycle``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import httptools
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from modelwright.serve.asks import Ask
+from modelwright.serve.engine import Engine
+from modelwright.serve.settings import Limits
+from modelwright.serve.wires import Wire
+
+_PLAIN_JSON = frozenset({b"application/json", b"application/json; charset=utf-8", None})
+_HEADERS_READ = frozenset(
+    {
+        b"x-request-id",
+        b"x-amzn-sagemaker-inference-id",
+        b"x-amzn-sagemaker-custom-attributes",
+        b"x-amzn-sagemaker-target-variant",
+    }
+)
+_NOT_PLAIN = frozenset(
+    {b"expect", b"origin", b"transfer-encoding", b"content-encoding", b"upgrade", b"accept"}
+)
+_MOST_HEAD = 64 << 10
+_STATUS = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
+_ANY = frozenset({b"*/*", b"application/json"})
+
+
+class _Nobody:
+    """Stands for the event of a cycle nobody waits for."""
+
+    def set(self) -> None:
+        """Nothing to do."""
+
+
+_NOBODY = _Nobody()
+
+
+class HotCycle:
+    """A request in the lane, as much like uvicorn's cycle as uvicorn looks at."""
+
+    __slots__ = ("body", "connection", "disconnected", "headers", "keep_alive", "response_complete", "route")
+    message_event = _NOBODY
+
+    def __init__(
+        self,
+        connection: LaneProtocol,
+        route: tuple[Wire, str],
+        headers: Mapping[bytes, bytes],
+        keep_alive: bool,
+    ) -> None:
+        self.connection = connection
+        self.route = route
+        self.headers = headers
+        self.keep_alive = keep_alive
+        self.body = b""
+        self.disconnected = False
+        self.response_complete = False
+
+    def answered(self, ask: Ask) -> None:
+        """Send a reply; the log has it."""
+        self.connection.send_reply(self, ask)
+
+
+class Lane:
+    """What the protocols of a worker share.
+
+    Attributes:
+        routes: Path → protocol and deployment name.
+        admit: Who asks, from the request's headers; ``None`` sends the request the longer way.
+        tick: Seconds since the worker began, set by the sweeper.
+    """
+
+    def __init__(self, engine: Engine, limits: Limits, *, headers: bytes = b"") -> None:
+        self.engine = engine
+        self.limits = limits
+        self.routes: dict[bytes, tuple[Wire, str]] = {}
+        self.open_to_all = True
+        self.extra = headers + b"content-type: application/json\r\ncontent-length: "
+        self.tick = 0.0
+        self._default: Any = None
+        self._head = b""
+
+    def head(self, default_headers: list[tuple[bytes, bytes]]) -> bytes:
+        """Everything of a 200 up to the value of ``content-length``; made anew when the date changes."""
+        if default_headers is not self._default:
+            lines = b"".join(name + b": " + value + b"\r\n" for name, value in default_headers)
+            self._head = _STATUS[200] + lines + self.extra
+            self._default = default_headers
+        return self._head
+
+
+class LaneProtocol(HttpToolsProtocol):
+    """A connection. Subclassed once a worker, to know its ``lane``."""
+
+    lane: Lane
+    begun = 0.0
+    active = 0.0
+    receiving = False
+    _head_bytes: float = 0
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is under way."""
+        return self.cycle is None or self.cycle.response_complete
+
+    def connection_made(self, transport: Any) -> None:
+        """A client came."""
+        super().connection_made(transport)
+        self.active = self.lane.tick
+        self._peer = self.client[0] if self.client else ""
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes came. Heads are bounded here: the parser itself keeps a header until it is whole."""
+        self._head_bytes += len(data)
+        super().data_received(data)
+        if self._head_bytes > _MOST_HEAD and not self.transport.is_closing():
+            self.refuse_connection(431, "The request's head is too large.")
+
+    def on_message_begin(self) -> None:
+        """A request begins; its scope is made only if the application needs one."""
+        self.begun = self.lane.tick
+        self.receiving = True
+        self.url = b""
+        self.expect_100_continue = False
+        self.headers = []
+
+    def on_headers_complete(self) -> None:
+        """The head is there: into the lane, or the longer way."""
+        self._head_bytes = float("-inf")
+        cycle = self._hot_cycle()
+        if cycle is None:
+            self._go_the_longer_way()
+        else:
+            self.cycle = cycle  # type: ignore[assignment]
+
+    def on_body(self, body: bytes) -> None:
+        """A part of the body."""
+        cycle: Any = self.cycle
+        if type(cycle) is not HotCycle:
+            super().on_body(body)
+        elif not cycle.body:
+            cycle.body = body
+        elif len(cycle.body) + len(body) <= HIGH_WATER_LIMIT:
+            cycle.body += body
+        else:
+            self._leave_lane(cycle)
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The request is whole."""
+        self.receiving = False
+        self._head_bytes = 0
+        cycle: Any = self.cycle
+        if type(cycle) is not HotCycle:
+            super().on_message_complete()
+            return
+        wire, name = cycle.route
+        found = cycle.headers.keys() & _HEADERS_READ
+        headers = {key.decode(): cycle.headers[key].decode("latin-1") for key in found} if found else None
+        self.lane.engine.submit(
+            Ask(wire, cycle.body, cycle.answered, name=name, client=self._peer, headers=headers)
+        )
+
+    def on_response_complete(self) -> None:
+        """As uvicorn's, but idle connections are found by the sweeper instead of a timer each."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.active = self.lane.tick
+        self.flow.resume_reading()
+        if self.pipeline:
+            cycle, app = self.pipeline.pop()
+            self._start_asgi_task(cycle, app)
+
+    def refuse_connection(self, status: int, message: str) -> None:
+        """Say why, and close: the request cannot be told from what follows it."""
+        body = b'{"error":"%s"}' % message.encode()
+        self.transport.write(
+            _STATUS[status]
+            + b"content-type: application/json\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(body)
+            + body
+        )
+        self.transport.close()
+
+    def _hot_cycle(self) -> HotCycle | None:
+        """A cycle in the lane, if the request is plain enough."""
+        lane = self.lane
+        route = lane.routes.get(self.url)
+        if route is None or not lane.open_to_all or self.parser.get_method() != b"POST":
+            return None
+        if not self.idle or self.flow.write_paused or self.parser.should_upgrade() or self._too_many():
+            return None
+        headers = dict(self.headers)
+        if headers.get(b"content-type") not in _PLAIN_JSON or len(headers) != len(self.headers):
+            return None
+        length = headers.get(b"content-length", b"")
+        if not length.isdigit() or len(length) > 5 or int(length) > HIGH_WATER_LIMIT:
+            return None
+        special = headers.keys() & _NOT_PLAIN
+        if special and (special != {b"accept"} or headers[b"accept"] not in _ANY):
+            return None
+        keep_alive = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
+        return HotCycle(self, route, headers, keep_alive)
+
+    def _too_many(self) -> bool:
+        return self.limit_concurrency is not None and len(self.connections) >= self.limit_concurrency
+
+    def _go_the_longer_way(self) -> None:
+        """Let uvicorn make the scope and start the application's task."""
+        url, headers, expect = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.expect_100_continue = url, expect
+        self.headers.extend(headers)
+        try:
+            super().on_headers_complete()
+        except httptools.HttpParserInvalidURLError:
+            self.refuse_connection(400, "The request's path is no URL.")
+            raise
+
+    def _leave_lane(self, cycle: HotCycle) -> None:
+        """Hand a request whose body grew to the application, with what came so far."""
+        cycle.response_complete = True
+        self._go_the_longer_way()
+        super().on_body(cycle.body)
+
+    def send_reply(self, cycle: HotCycle, ask: Ask) -> None:
+        """Send the reply to ``cycle``."""
+        reply = ask.reply
+        if reply is None or cycle.disconnected or self.transport.is_closing():
+            return
+        body = reply.body
+        if reply.status == 200 and reply.content_type == "application/json" and not reply.headers:
+            head = self.lane.head(self.server_state.default_headers)
+            end = b"\r\n\r\n" if cycle.keep_alive else b"\r\nconnection: close\r\n\r\n"
+            self.transport.write(b"".join((head, b"%d" % len(body), end, body)))
+        else:
+            self.transport.write(self._special_head(ask, cycle.keep_alive) + body)
+        cycle.response_complete = True
+        if not cycle.keep_alive:
+            self.transport.close()
+        self.on_response_complete()
+
+    def _special_head(self, ask: Ask, keep_alive: bool) -> bytes:
+        """The head of any other reply."""
+        reply = ask.reply
+        assert reply is not None  # noqa: S101 - the caller looked
+        lines = [_STATUS[reply.status]]
+        lines += [name + b": " + value + b"\r\n" for name, value in self.server_state.default_headers]
+        lines += [f"{name}: {value}\r\n".encode("latin-1") for name, value in reply.headers.items()]
+        if not keep_alive:
+            lines.append(b"connection: close\r\n")
+        kind = reply.content_type.encode()
+        lines.append(b"content-type: %b\r\ncontent-length: %d\r\n\r\n" % (kind, len(reply.body)))
+        return b"".join(lines)
+
+
+def sweep(lane: Lane, connections: set[Any], tick: float) -> None:
+    """End connections that are idle, or too slow to send a request or to read an answer.
+
+    Args:
+        lane: Whose connections.
+        connections: uvicorn's set of them.
+        tick: The present, seconds since the worker began.
+    """
+    lane.tick = tick
+    limits = lane.limits
+    for connection in list(connections):
+        if not isinstance(connection, LaneProtocol) or connection.transport.is_closing():
+            continue
+        if connection.receiving:
+            if tick - connection.begun > limits.receive_seconds:
+                connection.refuse_connection(408, "The request took too long to arrive.")
+        elif connection.flow.write_paused:
+            if tick - connection.active > limits.receive_seconds:
+                connection.transport.abort()
+        elif connection.idle and tick - connection.active > limits.keep_alive_seconds:
+            connection.transport.close()

@@ -1,0 +1,73 @@
+"""How the command line starts a server: ``serve(settings)`` blocks until it is told to stop."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from shlex import quote
+from typing import Any
+from urllib.parse import quote as quote_path
+
+from modelwright.serve.settings import ServeSettings
+from modelwright.serve.supervisor import Supervisor
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """A server that answers.
+
+    Attributes:
+        url: Its address.
+        versions: What it serves: version by name, the first one also at the root.
+        curl: A command line that asks for a prediction and works when pasted; "" without an example.
+    """
+
+    url: str
+    versions: dict[str, int]
+    curl: str
+
+
+def serve(settings: ServeSettings, *, on_ready: Callable[[Readiness], None] | None = None) -> int:
+    """Serve until SIGTERM or SIGINT.
+
+    Args:
+        settings: How to serve.
+        on_ready: Called once, when every process is ready.
+
+    Returns:
+        The exit code, 0.
+
+    Raises:
+        CannotListen: The address cannot be bound.
+        ModelwrightError: Nothing could be served; why.
+    """
+
+    def ready(url: str, versions: dict[str, int], bundle: str) -> None:
+        if on_ready is not None:
+            ordered = {target.name: versions[target.name] for target in settings.targets}
+            on_ready(Readiness(url, ordered, curl_line(url, Path(bundle))))
+
+    return Supervisor(settings).run(ready)
+
+
+def curl_line(url: str, bundle: Path) -> str:
+    """A ``curl`` command that predicts the bundle's own example."""
+    body = example_request(bundle)
+    if body is None:
+        return ""
+    text = json.dumps(body, ensure_ascii=False)
+    return (
+        f"curl -s {quote_path(url, safe=':/[]')}/predict -H 'content-type: application/json' -d {quote(text)}"
+    )
+
+
+def example_request(bundle: Path) -> dict[str, Any] | None:
+    """The request in a bundle's example; ``None`` if it has none that can be read."""
+    try:
+        example = json.loads((bundle / "example.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    request = example.get("request") if isinstance(example, dict) else None
+    return request if isinstance(request, dict) else None

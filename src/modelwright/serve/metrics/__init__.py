@@ -1,0 +1,1 @@
+"""Counting across workers, and saying it as JSON and in Prometheus's words."""

@@ -1,0 +1,115 @@
+"""JSON as a careful server reads it: UTF-8, finite numbers, no name twice in an object, not too deep."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import msgspec
+
+from modelwright.serve.errors import BadBody
+
+_BOM = b"\xef\xbb\xbf"
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_HUGE = re.compile(rb"[0-9]{309}")  # beyond any float
+_decode = msgspec.json.decode
+
+
+def parse(body: bytes) -> Any:
+    """The value of a JSON body.
+
+    A name that stands twice in an object is refused: which of the two counts is not agreed on
+    between programs (RFC 8259, 4), so a proxy may have judged by the one and we by the other.
+
+    Raises:
+        BadBody: It is no JSON, or has a duplicate name, a number that is none, or too many levels.
+    """
+    if body.startswith(_BOM):
+        body = body[len(_BOM) :]
+    try:
+        value = _decode(body)
+    except RecursionError:
+        raise BadBody("The JSON is nested too deeply.") from None
+    except UnicodeDecodeError as error:
+        raise BadBody(f"The body is not UTF-8 (byte {error.start}).") from None
+    except msgspec.DecodeError as error:
+        raise BadBody(_worded(body, str(error))) from None
+    skeleton = _STRING.sub(b"", body)
+    if _HUGE.search(skeleton):
+        raise BadBody("A number in the body is out of range.")
+    if skeleton.count(b":") != _members(value):
+        raise BadBody(f"The name {_duplicate(body)!r} stands twice in one object.", kind="duplicate_key")
+    return value
+
+
+def parse_object(body: bytes) -> dict[str, Any]:
+    """The value of a JSON body that must be an object.
+
+    Raises:
+        BadBody: See ``parse``, or it is another kind of value.
+    """
+    value = parse(body)
+    if not isinstance(value, dict):
+        raise BadBody(f"The body must be a JSON object, not {kind_of(value)}.", kind="dict_type")
+    return value
+
+
+def kind_of(value: object) -> str:
+    """What a JSON value is, for a message."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return "a string"
+    if isinstance(value, dict):
+        return "an object"
+    return "a list" if isinstance(value, list) else "a number"
+
+
+def _worded(body: bytes, message: str) -> str:
+    if not body.strip():
+        return "The body is empty."
+    place = re.search(r"\(byte ([0-9]+)\)", message)
+    if place and re.match(rb"-?(NaN|Infinity|inf|nan)", body[int(place[1]) :][:10]):
+        return "NaN and Infinity are no JSON; send null for a missing value."
+    return f"The body is not valid JSON: {message}."
+
+
+def _members(value: Any) -> int:
+    """How many members all objects in ``value`` have."""
+    total = 0
+    stack = [value] if isinstance(value, dict | list) else []
+    while stack:
+        part = stack.pop()
+        if isinstance(part, dict):
+            total += len(part)
+            stack.extend(inner for inner in part.values() if isinstance(inner, dict | list))
+        else:
+            stack.extend(inner for inner in part if isinstance(inner, dict | list))
+    return total
+
+
+class _Found(Exception):
+    """A duplicate name was met."""
+
+
+def _duplicate(body: bytes) -> str:
+    """The first name that stands twice; only called where there is one, so the slow parser may do."""
+
+    def check(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        seen: dict[str, Any] = {}
+        for name, value in pairs:
+            if name in seen:
+                raise _Found(name)
+            seen[name] = value
+        return seen
+
+    try:
+        json.loads(body, object_pairs_hook=check)
+    except _Found as found:
+        return str(found)[:100]
+    except (ValueError, RecursionError):
+        pass
+    return "?"

@@ -1,0 +1,253 @@
+"""Tables in bodies: CSV with a header and without, Parquet, NumPy arrays.
+
+These formats have no ``null`` of JSON, or another one beside it, so here an empty cell and a NaN are a
+missing value; whether a column may have one is the schema's affair. Infinity stays, to be refused.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from modelwright.errors import MissingExtra
+from modelwright.schema.columns import Kind, TableSchema
+from modelwright.serve.errors import BadBody, TooLarge, Unsupported
+from modelwright.serve.protocols.call import MOST_ROWS, Row, rows_limited
+
+CSV = "text/csv"
+PARQUET = "application/vnd.apache.parquet"
+NPY = "application/x-npy"
+
+_NUMBERS = frozenset({Kind.NUMERIC, Kind.INTEGER})
+_MOST_UNPACKED = 256 * 2**20  # bytes a Parquet file may hold; it is compressed, the body's limit says little
+_BATCH = 1_024
+
+
+def read_csv(body: bytes, schema: TableSchema, *, most_rows: int = MOST_ROWS) -> list[Row]:
+    """Rows of a CSV (RFC 4180).
+
+    With a header (MLflow's CSV) if each cell of the first line is the name of a column and none twice,
+    whatever their order; else (SageMaker's CSV) all lines are rows in the order of the schema. A
+    header that leaves nullable columns out is one too; a stray cell in it makes the difference known.
+
+    Raises:
+        BadBody: It is no UTF-8 or no CSV, or a line is longer or shorter than the header.
+        TooLarge: Too many rows.
+    """
+    lines = _csv_lines(body)
+    first = next(lines, None)
+    if first is None:
+        rows_limited(0, most_rows)
+        return []
+    header = _header(first, schema)
+    names = header or list(schema.names)
+    numeric = [name in schema.names and schema.column(name).kind in _NUMBERS for name in names]
+    rows: list[Row] = []
+    if header is None:
+        rows.append(_cells(first, numeric))
+    for cells in lines:
+        if len(rows) >= most_rows:
+            raise TooLarge(f"The request has more than {most_rows} rows.", "Send them in several requests.")
+        values = _cells(cells, numeric)
+        if header is None:
+            rows.append(values)
+        elif len(cells) == len(header):
+            row = dict(zip(header, values, strict=True))
+            row.pop("", None)  # the index that pandas writes
+            rows.append(row)
+        else:
+            raise BadBody(
+                f"Row {len(rows)} has {len(cells)} cells; the header has {len(header)}.",
+                kind="csv_invalid",
+                loc=("body", len(rows)),
+            )
+    rows_limited(len(rows), most_rows)
+    return rows
+
+
+def _csv_lines(body: bytes) -> Iterator[list[str]]:
+    try:
+        text = body.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BadBody(f"The body is not UTF-8 (byte {error.start}).", kind="csv_invalid") from None
+    # The module's limit on a cell is 128 KiB and for the whole process; a text may be longer, and the
+    # limit on bodies stands before this. It is only ever raised.
+    if len(text) > csv.field_size_limit():
+        csv.field_size_limit(len(text))
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        for cells in reader:
+            if cells:
+                yield cells
+    except csv.Error as error:
+        raise BadBody(f"Line {reader.line_num} is no CSV: {error}.", kind="csv_invalid") from None
+
+
+def _header(cells: Sequence[str], schema: TableSchema) -> list[str] | None:
+    """The first line's names if it is a header."""
+    names = [cell if cell in schema.names else cell.strip() for cell in cells]
+    known = sum(name in schema.names for name in names)
+    if not known or len(set(names)) < len(names):
+        return None
+    extra = [name for name in names if name not in schema.names]
+    if all(name == "" or name in _lineage(schema) for name in extra) or known * 2 > len(names):
+        return names
+    return None
+
+
+def _lineage(schema: TableSchema) -> set[str]:
+    """Columns of the data file that are no features, and may stand in a row of it."""
+    names = {schema.identifier or ""}
+    if schema.target is not None:
+        names.add(schema.target.name)
+    return names
+
+
+def _cells(cells: Sequence[str], numeric: Sequence[bool]) -> list[Any]:
+    values: list[Any] = [cell if cell != "" else None for cell in cells]
+    for place, is_number in enumerate(numeric[: len(values)]):
+        if is_number and values[place] is not None and values[place].strip().lower() in {"", "nan"}:
+            values[place] = None
+    return values
+
+
+def read_npy(body: bytes, schema: TableSchema, *, most_rows: int = MOST_ROWS) -> list[Row]:
+    """Rows of a NumPy file (NEP 1): a 2-D array of rows, or a 1-D array that is one row.
+
+    Its header is read first, and the array is a view of the body: nothing is unpickled, and no
+    memory is taken on the word of the header.
+
+    Raises:
+        BadBody: It is broken, of another shape, or holds objects.
+        TooLarge: Too many rows.
+    """
+    array = _npy(body)
+    if array.ndim == 1:
+        array = array.reshape(1, -1)
+    if array.ndim != 2 or array.shape[1] != len(schema.columns):
+        raise BadBody(
+            f"The array has the shape {list(array.shape)}; [rows, {len(schema.columns)}] is wanted: "
+            f"{_listed(schema.names)}.",
+            kind="npy_invalid",
+        )
+    rows_limited(len(array), most_rows)
+    return array_rows(array)
+
+
+def array_rows(array: np.ndarray) -> list[Row]:
+    """A 2-D array's rows as JSON would hold them; NaN becomes ``None``."""
+    rows: list[Row] = array.tolist()
+    if array.dtype.kind == "f" and np.isnan(array).any():
+        rows = [[None if value != value else value for value in row] for row in rows]  # noqa: PLR0124
+    return rows
+
+
+def _npy(body: bytes) -> np.ndarray:
+    stream = io.BytesIO(body)
+    try:
+        version = np.lib.format.read_magic(stream)
+        if version == (1, 0):
+            shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
+        else:
+            shape, fortran, dtype = np.lib.format.read_array_header_2_0(stream)
+    except (ValueError, SyntaxError, TypeError, OverflowError, RecursionError, MemoryError) as error:
+        raise BadBody(f"The body is no NumPy file: {str(error)[:200]}.", kind="npy_invalid") from None
+    if dtype.hasobject or dtype.kind not in "biufU":
+        raise BadBody(
+            f"Arrays of {dtype.name} are not read; numbers, booleans and strings are.", kind="npy_invalid"
+        )
+    count = math.prod(shape)
+    if any(side < 0 for side in shape) or count * dtype.itemsize != len(body) - stream.tell():
+        raise BadBody("The NumPy file is longer or shorter than its header says.", kind="npy_invalid")
+    if not count:
+        return np.empty((0, shape[-1] if len(shape) == 2 else 0), dtype=dtype)
+    flat = np.frombuffer(body, dtype=dtype, count=count, offset=stream.tell())
+    try:
+        return flat.reshape(shape, order="F" if fortran else "C")
+    except ValueError as error:
+        raise BadBody(f"The body is no NumPy file: {error}.", kind="npy_invalid") from None
+
+
+def read_parquet(body: bytes, *, most_rows: int = MOST_ROWS) -> list[Row]:
+    """Rows of a Parquet file, by column name.
+
+    Raises:
+        BadBody: It is broken, or has nested columns.
+        TooLarge: Too many rows, or too much once unpacked.
+        Unsupported: The package that reads it is not installed; the reason names the extra.
+    """
+    try:
+        import pyarrow as pa
+        from pyarrow import parquet
+    except ModuleNotFoundError:
+        missing = MissingExtra("pyarrow", "parquet")
+        raise Unsupported(
+            f"Parquet cannot be read by this server. {missing.reason}", missing.instruction
+        ) from None
+    try:
+        file = parquet.ParquetFile(pa.BufferReader(body))
+        metadata = file.metadata
+        rows_limited(metadata.num_rows, most_rows)
+        _unpacked_limited(
+            sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
+        )
+        rows: list[Row] = []
+        for batch in file.iter_batches(batch_size=_BATCH):
+            rows.extend(_batch_rows(pa.Table.from_batches([batch])))
+            rows_limited(len(rows), most_rows)
+    except (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError) as error:
+        first_line = str(error).partition("\n")[0]
+        raise BadBody(f"The body is no Parquet file: {first_line[:200]}", kind="parquet_invalid") from None
+    rows_limited(len(rows), most_rows)
+    return rows
+
+
+def _batch_rows(table: Any) -> Iterator[Row]:
+    _unpacked_limited(table.nbytes)
+    names = [str(name) for name in table.column_names]
+    if len(set(names)) < len(names):
+        raise BadBody("Two columns have one name.", kind="duplicate_key")
+    columns = [_plain_values(table.column(place)) for place in range(len(names))]
+    for values in zip(*columns, strict=True):
+        yield dict(zip(names, values, strict=True))
+
+
+def _unpacked_limited(size: int) -> None:
+    if size > _MOST_UNPACKED:
+        raise TooLarge(
+            f"The Parquet file holds more than {_MOST_UNPACKED // 2**20} MiB.", "Send it in several requests."
+        )
+
+
+def _plain_values(column: Any) -> list[Any]:
+    """A column's values as JSON would hold them."""
+    return [_plain(value) for value in column.to_pylist()]
+
+
+def _plain(value: Any) -> Any:
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if isinstance(value, float):
+        return None if value != value else value  # noqa: PLR0124
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        return _image(value)
+    if hasattr(value, "as_integer_ratio"):  # decimals
+        return float(value)
+    raise BadBody("A column holds nested or binary values.", kind="parquet_invalid")
+
+
+def _image(value: bytes) -> str:
+    import base64
+
+    return base64.b64encode(value).decode("ascii")
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:8]) + (", …" if len(names) > 8 else "")

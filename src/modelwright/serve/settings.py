@@ -1,0 +1,130 @@
+"""What a server process is told: one value, handed from the supervisor to its children as JSON."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+MEGABYTE = 1 << 20
+
+
+class Target(msgspec.Struct, frozen=True, kw_only=True):
+    """Something to serve.
+
+    Attributes:
+        name: Its name in routes.
+        project: Whose releases say what is live, and under whose name the log stands.
+        bundle: A bundle that is served whatever the releases say; empty for the champion.
+        version: That bundle's.
+        work_dir: Where a release's relative bundle folder starts.
+    """
+
+    name: str
+    project: str
+    bundle: str = ""
+    version: int = 0
+    work_dir: str = ""
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """What a client may ask for.
+
+    Attributes:
+        body_bytes: Largest body.
+        rows: Most rows of one request.
+        receive_seconds: How long a request may take to arrive.
+        keep_alive_seconds: How long an idle connection is kept.
+        connections: Most connections of one worker at once.
+    """
+
+    body_bytes: int = 32 * MEGABYTE
+    rows: int = 10_000
+    receive_seconds: float = 30.0
+    keep_alive_seconds: int = 75
+    connections: int = 4096
+
+
+class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How to serve.
+
+    Attributes:
+        targets: What; the first one also answers at the root.
+        work_dir: Where journals and run files lie.
+        store_url: The store; may hold a password, so it is never printed or put on a command line.
+        host, port: Where to listen; port 0 takes a free one.
+        workers: Worker processes.
+        sync: Whether an answer waits until the disk has its log entry.
+        drain_seconds: How long requests in flight may take when the server stops.
+        log_level: Least severity logged.
+        log_format: "text" or "json".
+        limits: What a client may ask for.
+        retrain_threshold: New samples that start a retraining, shown in ``/metrics``.
+        keep_days, keep_rows: Retention of the prediction log; ``None`` keeps all.
+    """
+
+    targets: tuple[Target, ...]
+    work_dir: str
+    store_url: str
+    host: str = "127.0.0.1"
+    port: int = 5000
+    workers: int = 1
+    sync: bool = True
+    drain_seconds: float = 20.0
+    log_level: str = "info"
+    log_format: str = "text"
+    limits: Limits = Limits()
+    retrain_threshold: int | None = None
+    keep_days: float | None = None
+    keep_rows: int | None = None
+
+    @property
+    def journals(self) -> Path:
+        """Where the workers' journals lie."""
+        return Path(self.work_dir) / "journal"
+
+
+class Child(msgspec.Struct, frozen=True, kw_only=True):
+    """What one child process is told.
+
+    Attributes:
+        settings: How to serve.
+        role: "worker" or "keeper".
+        slot: Which of the workers.
+        listener: File descriptor of its listening socket; -1 for the keeper.
+        status: File descriptor for its words to the supervisor, JSON lines.
+        life: File descriptor that reads end-of-file when the supervisor is gone.
+        run_dir: Folder of this server's run: what is live, and the counters.
+    """
+
+    settings: ServeSettings
+    role: str
+    slot: int = 0
+    listener: int = -1
+    status: int
+    life: int
+    run_dir: str
+
+    @property
+    def live(self) -> Path:
+        """The file that says what is live."""
+        return Path(self.run_dir) / "live.json"
+
+
+class Word(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a child tells the supervisor.
+
+    Attributes:
+        state: "ready", or "failed" with why.
+        reason, instruction, details, code: Of the error.
+        versions: Ready: what is served, by name.
+        bundle: Ready: where the first one lies.
+    """
+
+    state: str
+    reason: str = ""
+    instruction: str = ""
+    details: tuple[str, ...] = ()
+    code: int = 0
+    versions: dict[str, int] = {}
+    bundle: str = ""

@@ -1,0 +1,33 @@
+"""What the routes of a worker share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from modelwright.serve.engine import Engine
+from modelwright.serve.metrics.meter import BoardMeter
+from modelwright.serve.settings import ServeSettings
+from modelwright.serve.store_access import StoreAccess
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One worker's parts, as handlers need them.
+
+    Attributes:
+        settings: How to serve.
+        engine: Who answers.
+        meter: Who counts.
+        store: The store, for what is no prediction.
+        run_dir: Where the counters of all workers lie.
+        started: When this worker began.
+    """
+
+    settings: ServeSettings
+    engine: Engine
+    meter: BoardMeter
+    store: StoreAccess
+    run_dir: Path
+    started: datetime = field(default_factory=lambda: datetime.now(UTC))

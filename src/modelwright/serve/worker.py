@@ -1,0 +1,163 @@
+"""A worker: one event loop, one journal, the bundles that are live, and nothing of the store in the way."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import uvicorn
+
+from modelwright.errors import ModelwrightError
+from modelwright.serve.app import build_app
+from modelwright.serve.engine import Engine
+from modelwright.serve.ids import IdMaker
+from modelwright.serve.journal.writer import JournalWriter
+from modelwright.serve.lane import Lane, LaneProtocol, sweep
+from modelwright.serve.live import LiveFile
+from modelwright.serve.metrics.meter import BoardMeter
+from modelwright.serve.settings import Child, Word
+from modelwright.serve.site import Site
+from modelwright.serve.store_access import StoreAccess
+from modelwright.serve.swap import Swapper
+from modelwright.serve.wires import hot_routes
+
+logger = logging.getLogger(__name__)
+_LOOK = 0.1  # seconds between looks at what is live
+_FIRST_LOOK = 0.01
+
+
+class QuietServer(uvicorn.Server):
+    """uvicorn's server, with signals left to the worker."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield
+
+
+def run_worker(child: Child, tell: Callable[[Word], None]) -> int:
+    """Serve until told to stop."""
+    import uvloop
+
+    try:
+        return uvloop.run(_work(child, tell))
+    except ModelwrightError as error:
+        tell(
+            Word(
+                state="failed",
+                reason=error.reason,
+                instruction=error.instruction,
+                details=error.details,
+                code=int(error.code),
+            )
+        )
+        return int(error.code)
+
+
+async def _work(child: Child, tell: Callable[[Word], None]) -> int:
+    settings = child.settings
+    stop = asyncio.Event()
+    again = asyncio.Event()
+    _listen_to(child, stop, again)
+    journal = JournalWriter(settings.journals / f"{child.slot:02d}-{IdMaker()()}", sync=settings.sync)
+    journal.probe()
+    meter = BoardMeter(Path(child.run_dir), child.slot)
+    engine = Engine(journal, meter, max_rows=settings.limits.rows)
+    lane = Lane(engine, settings.limits)
+    store = StoreAccess(settings.store_url)
+    site = Site(settings=settings, engine=engine, meter=meter, store=store, run_dir=Path(child.run_dir))
+    swapper = Swapper(engine, journal, on_change=lambda: lane.routes.update(hot_routes(engine.deployments)))
+    live = LiveFile(child.live)
+    if not await _first_load(live, swapper, stop):
+        return 0
+    gc.collect()
+    gc.freeze()
+    server = _server(child, site, lane)
+    serving = asyncio.create_task(server.serve(sockets=[socket.socket(fileno=os.dup(child.listener))]))
+    watching = asyncio.create_task(_watch(live, swapper, again))
+    sweeping = asyncio.create_task(_sweep(lane, server))
+    while not server.started and not serving.done():
+        await asyncio.sleep(0.001)
+    tell(_ready(engine))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    server.should_exit = True
+    await serving
+    for task in (watching, sweeping, stopping):
+        task.cancel()
+    store.close()
+    journal.close()
+    return 0
+
+
+def _ready(engine: Engine) -> Word:
+    versions = {name: each.version for name, each in engine.deployments.items()}
+    return Word(state="ready", versions=versions, bundle=engine.find("").assigned.bundle)
+
+
+def _listen_to(child: Child, stop: asyncio.Event, again: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    loop.add_signal_handler(signal.SIGINT, lambda: None)
+    loop.add_signal_handler(signal.SIGHUP, again.set)
+    loop.add_reader(child.life, stop.set)
+
+
+def _server(child: Child, site: Site, lane: Lane) -> QuietServer:
+    settings = child.settings
+    protocol = type("WorkerLane", (LaneProtocol,), {"lane": lane})
+    config = uvicorn.Config(
+        build_app(site),
+        http=protocol,
+        ws="none",
+        loop="uvloop",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=settings.limits.connections,
+        timeout_graceful_shutdown=int(settings.drain_seconds),
+    )
+    return QuietServer(config)
+
+
+async def _first_load(live: LiveFile, swapper: Swapper, stop: asyncio.Event) -> bool:
+    """Wait for the first word of what is live and load it; false if stopped before."""
+    while not stop.is_set():
+        assigned = live.changed()
+        if assigned is not None:
+            await swapper.take_first(assigned)
+            return True
+        await asyncio.sleep(_FIRST_LOOK)
+    return False
+
+
+async def _watch(live: LiveFile, swapper: Swapper, again: asyncio.Event) -> None:
+    while True:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(again.wait(), _LOOK)
+        if again.is_set():
+            again.clear()
+            swapper.forgive()
+        try:
+            assigned = live.changed()
+            if assigned is not None:
+                await swapper.take(assigned)
+        except (OSError, ModelwrightError, ValueError) as error:
+            logger.error("What is live cannot be read: %s", error)
+
+
+async def _sweep(lane: Lane, server: uvicorn.Server) -> None:
+    loop = asyncio.get_running_loop()
+    start = loop.time()
+    while True:
+        await asyncio.sleep(0.5)
+        sweep(lane, server.server_state.connections, loop.time() - start)

@@ -1,0 +1,118 @@
+"""What went into a version, as one hash: nothing changed if it is the same.
+
+Imports no training library, so that ``up`` can tell in milliseconds that there is nothing to do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import sys
+from pathlib import Path
+
+from modelwright import __version__
+from modelwright.data.version import dataset_md5
+from modelwright.project.load import Project
+from modelwright.project.model import SqlSource
+
+LIBRARIES = (
+    "numpy",
+    "scikit-learn",
+    "xgboost-cpu",
+    "xgboost",
+    "lightgbm",
+    "skl2onnx",
+    "onnxmltools",
+    "onnx",
+    "onnxruntime",
+    "optuna",
+    "scipy",
+    "pandas",
+    "pyarrow",
+    "mlflow",
+    "dvc",
+)
+# Keys that change how a version is served, watched or replaced, and nothing of the version itself.
+_ELSEWHERE = {"monitor", "retrain"}
+_SAMPLE = "sklearn:"
+
+
+def environment() -> dict[str, str]:
+    """Versions of Python, of this package and of the libraries that shape a model."""
+    found = {"python": ".".join(map(str, sys.version_info[:3])), "modelwright": __version__}
+    for name in LIBRARIES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def fingerprint(project: Project) -> str:
+    """The fingerprint that a version trained now would have.
+
+    Empty where that cannot be known without reading the source anew: a query, an object store, a
+    source that is not there yet.
+
+    Raises:
+        ModelwrightError: The data cannot be read.
+    """
+    digests = []
+    for source in sources(project):
+        path = _local(source, project)
+        if path is None or not path.exists():
+            return ""
+        digests.append(dataset_md5(path, cache=project.working if project.working.is_dir() else None))
+    return fingerprint_of(project, combined(digests))
+
+
+def fingerprint_of(project: Project, md5: str) -> str:
+    """The fingerprint of a version trained on the data with this content hash."""
+    file = project.file.model_dump(mode="json", exclude=_ELSEWHERE)
+    file["serve"] = {"threshold": file["serve"]["threshold"]}
+    # Where the data came from does not matter, what is in it does.
+    _without_source(file)
+    code = project.features_path.read_bytes() if project.features_path is not None else b""
+    parts = {
+        "data": md5,
+        "project": file,
+        "features": hashlib.sha256(code).hexdigest(),
+        "environment": environment(),
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def sources(project: Project) -> list[str | SqlSource]:
+    """The project's data sources, each once, the first model's first."""
+    file = project.file
+    if not file.models:
+        return [file.data.source]
+    found: list[str | SqlSource] = []
+    for model in file.models.values():
+        source = (model.data or file.data).source
+        if source not in found:
+            found.append(source)
+    return found
+
+
+def combined(digests: list[str]) -> str:
+    """One content hash for several sources; a single one stands for itself."""
+    if len(digests) == 1:
+        return digests[0]
+    return hashlib.md5("\n".join(digests).encode(), usedforsecurity=False).hexdigest()
+
+
+def _local(source: str | SqlSource, project: Project) -> Path | None:
+    if isinstance(source, SqlSource):
+        return None
+    if source.startswith(_SAMPLE):
+        return project.directory / "data" / f"{source.removeprefix(_SAMPLE)}.csv"
+    return None if "://" in source else project.resolve(source)
+
+
+def _without_source(file: dict[str, object]) -> None:
+    for section in (file, *dict(file.get("models") or {}).values()):  # type: ignore[call-overload]
+        data = section.get("data")
+        if isinstance(data, dict):
+            data.pop("source", None)

@@ -1,0 +1,296 @@
+"""One candidate: searched, scored on training rows, fitted, exported, proven and measured.
+
+Nothing here depends on the number of cores: linear algebra runs on one thread (its sums would be
+ordered by threads), and only estimators that give the same model on any number get more.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from modelwright.bundle.encode import ColumnArrays, Encoder
+from modelwright.bundle.export import NotExportable, export_model
+from modelwright.bundle.matrix import suited
+from modelwright.bundle.parity import certify
+from modelwright.bundle.preprocess import Preprocessor
+from modelwright.bundle.session import GraphRunner
+from modelwright.schema.metrics import Metric, Parity, Task
+from modelwright.train.answers import Answers, ask, single_threaded
+from modelwright.train.catalogue import Candidate
+from modelwright.train.clusters import choose_clusters
+from modelwright.train.errors import CandidateFailed
+from modelwright.train.evaluate import higher_is_better, measure
+from modelwright.train.folds import Fold
+from modelwright.train.material import Material
+from modelwright.train.search import Trial, search
+
+_LATENCY_RUNS = 200
+_BALANCING = ("class_weight", "scale_pos_weight", "is_unbalance")
+
+
+@dataclass(frozen=True)
+class Proof:
+    """Real rows, as columns, that an exported model is checked and timed with."""
+
+    encoder: Encoder
+    columns: ColumnArrays
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A candidate that was trained.
+
+    Attributes:
+        candidate: With the settings it was finally fitted with.
+        estimator: Fitted.
+        preprocessor: Made the matrix it was fitted on.
+        score: Of the metric that picks the winner, on training rows it was not fitted on.
+        spread: Standard deviation of that score over the folds; 0 where there is one.
+        metrics: On the held-out rows, with intervals.
+        answers: For the held-out rows.
+        fit_seconds: Of the final fit.
+        graph: The exported model; empty where it cannot be exported.
+        parity: That graph against the estimator; ``None`` where there is no graph.
+        latency: Median seconds of one row through ONNX Runtime, encoding left out.
+        reason: Why it is not eligible; empty where it is.
+        notes: Warnings of its library, and what was decided for it.
+        trials: Of its search.
+        cluster_scores: Clustering: scores by number of clusters, where it was chosen.
+    """
+
+    candidate: Candidate
+    estimator: Any
+    preprocessor: Preprocessor
+    score: float
+    spread: float
+    metrics: dict[str, Metric]
+    answers: Answers
+    fit_seconds: float
+    graph: bytes = b""
+    parity: Parity | None = None
+    latency: float | None = None
+    reason: str = ""
+    notes: tuple[str, ...] = ()
+    trials: tuple[Trial, ...] = ()
+    cluster_scores: tuple[dict[str, float], ...] = ()
+
+    @property
+    def eligible(self) -> bool:
+        """Whether it may become a version."""
+        return not self.reason
+
+
+@dataclass
+class _Workshop:
+    """What the steps of one candidate share."""
+
+    material: Material
+    notes: list[str] = field(default_factory=list)
+
+    def fit(self, candidate: Candidate, matrix: Any, rows: np.ndarray | None) -> Any:
+        """A fitted estimator; ``rows`` are positions of training rows, ``None`` for all."""
+        material = self.material
+        estimator: Any = candidate.build(cores=1 if material.small else material.cores)
+        arguments: dict[str, Any] = {}
+        if material.weights is not None and not any(name in candidate.settings for name in _BALANCING):
+            if candidate.weighted:
+                arguments["sample_weight"] = _pick(material.weights, rows)
+            else:
+                self._note("It cannot weigh classes, so they count as often as they occur.")
+        part = suited(_pick(matrix, rows), estimator)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            if material.train_target is None:
+                estimator.fit(part)
+            else:
+                estimator.fit(part, _pick(material.train_target, rows), **arguments)
+        for warning in caught:
+            self._note(" ".join(str(warning.message).split()).partition(". ")[0][:200])
+        single_threaded(estimator)
+        return estimator
+
+    def ask(self, estimator: Any, matrix: Any) -> Answers:
+        """The estimator's answers for the rows of a matrix."""
+        material = self.material
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about missing feature names: matrices have none, on purpose
+            return ask(
+                estimator,
+                suited(matrix, estimator),
+                material.task,
+                classes=material.classes,
+                threshold=material.threshold,
+                cores=material.cores,
+            )
+
+    def score(self, estimator: Any, matrix: Any, rows: np.ndarray) -> float:
+        """The deciding metric on some training rows; NaN where it is undefined there."""
+        material = self.material
+        part = matrix[rows]
+        truth = None if material.train_target is None else material.train_target[rows]
+        found = measure(material.task, self.ask(estimator, part), truth, matrix=part)
+        metric = found.get(material.metric)
+        return float("nan") if metric is None else metric.value
+
+    def compete(self, candidate: Candidate, matrix: Any, folds: tuple[Fold, ...]) -> tuple[list[float], Any]:
+        """Scores over folds, and the estimator of the last one."""
+        scores: list[float] = []
+        estimator = None
+        for fold in folds:
+            estimator = self.fit(candidate, matrix, fold.fit)
+            scores.append(self.score(estimator, matrix, fold.score))
+        return scores, estimator
+
+    def _note(self, message: str) -> None:
+        if message not in self.notes:
+            self.notes.append(message)
+
+
+def train_candidate(
+    candidate: Candidate,
+    material: Material,
+    proof: Proof,
+    *,
+    trials: int,
+    timeout: float,
+    told: Callable[[int, int, float | None], None],
+) -> Trained:
+    """Train one candidate, all steps.
+
+    Args:
+        candidate: What to train.
+        material: The rows.
+        proof: Rows to check the exported model with.
+        trials, timeout: What a search may take at most, seconds.
+        told: Called after each trial of a search.
+
+    Raises:
+        CandidateFailed: It could not be trained; the reason is worded.
+    """
+    workshop = _Workshop(material)
+    with _threads(candidate, material):
+        try:
+            return _train(workshop, candidate, proof, trials=trials, timeout=timeout, told=told)
+        except CandidateFailed:
+            raise
+        except MemoryError as error:
+            raise CandidateFailed("It needs more memory than there is.") from error
+        # Any estimator may be named, and any may fail in its own way; the others go on.
+        except Exception as error:
+            first = str(error).strip().partition("\n")[0]
+            raise CandidateFailed(f"{type(error).__name__}: {first[:300]}") from error
+
+
+def _train(
+    workshop: _Workshop, candidate: Candidate, proof: Proof, *, trials: int, timeout: float, told: Any
+) -> Trained:
+    material = workshop.material
+    matrices = material.matrices(candidate.recipe)
+    tried: tuple[Trial, ...] = ()
+    if candidate.space is not None:
+        tried = search(
+            candidate.space,
+            lambda settings, folds: workshop.compete(
+                candidate.with_settings(settings), matrices.train, folds
+            )[0],
+            plan=material.plan,
+            higher_is_better=higher_is_better(material.task, material.metric),
+            trials=trials,
+            timeout=timeout,
+            seed=material.seed,
+            told=told,
+        )
+        candidate = candidate.with_settings(tried[0].settings)
+    cluster_scores: tuple[dict[str, float], ...] = ()
+    if material.task is Task.CLUSTERING and "n_clusters" not in candidate.settings:
+        candidate, cluster_scores = choose_clusters(candidate, matrices.train, seed=material.seed)
+    scores, estimator = workshop.compete(candidate, matrices.train, material.plan.folds)
+    started = time.perf_counter()
+    if material.plan.refit:
+        estimator = workshop.fit(candidate, matrices.train, None)
+    seconds = time.perf_counter() - started
+    answers = workshop.ask(estimator, matrices.test)
+    known = [score for score in scores if np.isfinite(score)]
+    trained = Trained(
+        candidate=candidate,
+        estimator=estimator,
+        preprocessor=matrices.preprocessor,
+        score=float(np.mean(known)) if known else float("nan"),
+        spread=float(np.std(known)) if known else 0.0,
+        metrics=measure(
+            material.task, answers, material.test_target, matrix=matrices.test, seed=material.seed
+        ),
+        answers=answers,
+        fit_seconds=seconds,
+        notes=tuple(workshop.notes),
+        trials=tried,
+        cluster_scores=cluster_scores,
+    )
+    return _exported(trained, material, proof)
+
+
+def _exported(trained: Trained, material: Material, proof: Proof) -> Trained:
+    """The same with its graph, parity and latency, or the reason why there is none."""
+    from dataclasses import replace
+
+    count = int(trained.estimator.n_clusters) if material.task is Task.CLUSTERING else material.classes
+    try:
+        graph = export_model(trained.preprocessor, trained.estimator, material.task, n_labels=count)
+    except NotExportable as error:
+        return replace(trained, reason=f"It cannot be exported: {error}")
+    spread = float(np.std(material.train_target)) if material.task is Task.REGRESSION else None  # type: ignore[arg-type]
+    parity = certify(
+        graph,
+        trained.preprocessor,
+        trained.estimator,
+        proof.encoder,
+        proof.columns,
+        material.task,
+        spread=spread,
+    )
+    reason = ""
+    if not parity.holds:
+        reason = (
+            f"The exported model answers otherwise: {parity.labels_differ} of {parity.rows} labels differ, "
+            f"by up to {parity.max_difference:.2g} (at most {parity.tolerance:.0e} is accepted)."
+        )
+    elif not np.isfinite(trained.score):
+        reason = f"'{material.metric}' cannot be measured on the training rows."
+    return replace(trained, graph=graph, parity=parity, latency=_latency(graph, proof), reason=reason)
+
+
+def _latency(graph: bytes, proof: Proof) -> float:
+    """Median seconds of one row."""
+    numbers, strings = proof.encoder.transform_dense({n: v[:1] for n, v in proof.columns.items()})
+    runner = GraphRunner(graph)
+    for _ in range(20):
+        runner.run(numbers, strings)
+    taken = []
+    for _ in range(_LATENCY_RUNS):
+        started = time.perf_counter()
+        runner.run(numbers, strings)
+        taken.append(time.perf_counter() - started)
+    return float(np.median(taken))
+
+
+@contextlib.contextmanager
+def _threads(candidate: Candidate, material: Material) -> Iterator[None]:
+    from threadpoolctl import threadpool_limits
+
+    several = candidate.threads and not material.small
+    with (
+        threadpool_limits(limits=1, user_api="blas"),
+        threadpool_limits(limits=material.cores if several else 1, user_api="openmp"),
+    ):
+        yield
+
+
+def _pick(values: Any, rows: np.ndarray | None) -> Any:
+    return values if rows is None else values[rows]

@@ -1,0 +1,110 @@
+"""The encoded rows a training works on, and the matrices candidates want of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from modelwright.bundle.encode import Packed
+from modelwright.bundle.preprocess import Preprocessor, Recipe
+from modelwright.schema.columns import Scalar
+from modelwright.schema.metrics import Task
+from modelwright.train.folds import Plan
+
+_KEPT_CELLS = 20_000_000  # above, one recipe's matrices are kept at a time
+
+
+@dataclass(frozen=True)
+class Matrices:
+    """One recipe's view of the rows: float32, dense or CSR."""
+
+    preprocessor: Preprocessor
+    train: Any
+    test: Any
+
+
+@dataclass
+class Material:
+    """Everything candidates are trained on and measured with.
+
+    Attributes:
+        task: What is learned.
+        train, test: The encoded rows on either side of the split.
+        train_target, test_target: Label indices (int64) or values (float64); ``None`` for clustering.
+        labels: Classification: the target's values in the order of their indices.
+        plan: How candidates compete on the training rows.
+        metric: What picks the winner.
+        weights: One weight a training row, where classes are balanced.
+        threshold: Binary: the second label is answered from this probability on.
+        seed: Of everything drawn.
+        cores: Threads that may be used.
+    """
+
+    task: Task
+    train: Packed
+    test: Packed
+    train_target: np.ndarray | None
+    test_target: np.ndarray | None
+    labels: Sequence[Scalar]
+    plan: Plan
+    metric: str
+    weights: np.ndarray | None
+    threshold: float | None
+    seed: int
+    cores: int
+    _made: dict[Recipe, Matrices] = field(default_factory=dict)
+
+    @property
+    def classes(self) -> int:
+        """How many labels there are."""
+        return len(self.labels)
+
+    @property
+    def small(self) -> bool:
+        """Whether starting threads costs more than they save."""
+        return bool(self.train.rows * max(1, self.train.numbers.shape[1]) < 50_000)
+
+    def matrices(self, recipe: Recipe) -> Matrices:
+        """The rows as ``recipe`` wants them; medians, scales and categories come from training rows.
+
+        They come from all training rows, those of a fold to score on included: that reveals no
+        target, and costs one preprocessing instead of one a fold.
+        """
+        if recipe not in self._made:
+            cells = self.train.numbers.size + self.test.numbers.size
+            if cells > _KEPT_CELLS:
+                self._made.clear()
+            preprocessor = Preprocessor.fit(self.train, recipe)
+            self._made[recipe] = Matrices(
+                preprocessor, preprocessor.transform(self.train), preprocessor.transform(self.test)
+            )
+        return self._made[recipe]
+
+    def release(self) -> None:
+        """Forget the matrices made so far."""
+        self._made.clear()
+
+
+RARE_SHARE = 0.4
+"""A class is rare below this part of an even share: 20 % where there are two, 4 % where ten."""
+
+
+def balancing_weights(target: np.ndarray, classes: int, wish: str | None) -> np.ndarray | None:
+    """One weight a row so that every class weighs the same, or ``None`` where that isn't wanted.
+
+    Args:
+        target: Label indices.
+        classes: How many labels there are.
+        wish: "balanced", "none", or ``None``: balanced where the rarest class is rare.
+    """
+    if wish == "none":
+        return None
+    counts = np.bincount(target, minlength=classes)
+    occurring = counts[counts > 0]
+    if wish is None and occurring.min() >= RARE_SHARE * len(target) / classes:
+        return None
+    per_class = np.divide(len(target), len(occurring) * counts, out=np.zeros(classes), where=counts > 0)
+    return np.asarray(per_class[target])

@@ -1,0 +1,187 @@
+"""A project's rows as they are modelled: read, put through ``build``, and through ``derive``."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from modelwright.bundle.derive import Derive, DeriveInvalid, serving_source
+from modelwright.data.arrays import ColumnArrays, column_arrays, labelled_rows
+from modelwright.data.columnar import canonical
+from modelwright.data.infer import Inferred, infer_schema
+from modelwright.errors import ExitCode, ModelwrightError
+from modelwright.project.model import Data, Feature
+from modelwright.schema.columns import Kind, TableSchema
+from modelwright.train.parts import Part
+
+_NO_TIME = datetime(2000, 1, 1, tzinfo=UTC)
+_SOURCE_ROWS = re.compile(r"^def build\b", re.MULTILINE)
+
+
+class BuildFailed(ModelwrightError):
+    """The project's ``build`` function cannot be used."""
+
+    code = ExitCode.PROJECT
+
+
+class Rows(Mapping[str, np.ndarray]):
+    """Some rows of column arrays, a column picked when it is asked for, so that never all lie twice."""
+
+    def __init__(self, columns: Mapping[str, np.ndarray], rows: np.ndarray) -> None:
+        self._columns = columns
+        self._rows = rows
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return np.asarray(self._columns[name][self._rows])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._columns)
+
+    def __len__(self) -> int:
+        return len(self._columns)
+
+    def kept(self) -> ColumnArrays:
+        """All of it at once."""
+        return {name: self[name] for name in self}
+
+
+@dataclass(frozen=True)
+class Modelled:
+    """One part's rows.
+
+    Attributes:
+        table: As read and built; rows without a target left out.
+        inferred: What its columns are.
+        inputs: The columns a client sends.
+        features: The columns the model sees: the same, unless there is a ``derive``.
+        columns: The features' arrays.
+    """
+
+    table: pa.Table
+    inferred: Inferred
+    inputs: TableSchema
+    features: TableSchema
+    columns: ColumnArrays
+
+
+def built(table: pa.Table, features_path: Path | None) -> pa.Table:
+    """The table that the project's ``build(raw)`` makes of a table, or the table itself.
+
+    ``build`` gets and gives a pandas DataFrame; an Arrow table is accepted too.
+
+    Raises:
+        BuildFailed: The function raised, or gave something else.
+    """
+    function = _build_function(features_path)
+    if function is None:
+        return table
+    import pandas as pd
+
+    try:
+        made = function(table.to_pandas())
+    # The project's own code may raise anything.
+    except Exception as error:
+        raise BuildFailed(
+            f"build in features.py failed: {type(error).__name__}: {error}.", "Correct it and try again."
+        ) from error
+    if isinstance(made, pd.DataFrame):
+        made = pa.Table.from_pandas(made, preserve_index=False)
+    if not isinstance(made, pa.Table) or not made.num_rows:
+        raise BuildFailed(
+            f"build in features.py gave {'no rows' if isinstance(made, pa.Table) else type(made).__name__}.",
+            "It must return a pandas DataFrame or an Arrow table with rows.",
+        )
+    return canonical(made)
+
+
+def _build_function(path: Path | None) -> Callable[[Any], Any] | None:
+    if path is None or not _SOURCE_ROWS.search(path.read_text(encoding="utf-8")):
+        return None
+    spec = importlib.util.spec_from_file_location("modelwright_project_features", path)
+    assert spec is not None and spec.loader is not None  # noqa: S101 - a .py file always has both
+    module = importlib.util.module_from_spec(spec)
+    written, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        spec.loader.exec_module(module)
+    # The project's own code may raise anything.
+    except Exception as error:
+        raise BuildFailed(
+            f"features.py cannot be loaded: {type(error).__name__}: {error}.", "Correct it and try again."
+        ) from error
+    finally:
+        sys.dont_write_bytecode = written
+    found = getattr(module, "build", None)
+    return found if callable(found) else None
+
+
+def derive_source(path: Path | None) -> str | None:
+    """The part of ``features.py`` that serving runs, if there is one."""
+    return None if path is None else serving_source(path.read_text(encoding="utf-8"))
+
+
+def modelled(table: pa.Table, part: Part, source: str | None) -> Modelled:
+    """One part's rows out of the project's table.
+
+    Args:
+        table: As read and built.
+        part: Which model.
+        source: What ``derive_source`` gave.
+
+    Raises:
+        ColumnMissing: The project names a column that is not there.
+        DeriveInvalid: ``derive`` does not give a table.
+        DeriveFault: It fails on a row.
+    """
+    if part.data.target is not None and part.data.target in table.column_names:
+        known = labelled_rows(table, part.data.target)
+        table = known if known.num_rows else table
+    if source is None:
+        inferred = infer_schema(table, part.data, part.features, part.task)
+        schema = inferred.schema
+        return Modelled(table, inferred, schema, schema, column_arrays(table, schema))
+    inferred = _inferred_inputs(table, part)
+    columns = column_arrays(table, inferred.schema)
+    derive = Derive(source)
+    rows = derive.rows(columns, inferred.schema, _latest_time(columns))
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    try:
+        derived = canonical(pa.table({name: [row.get(name) for row in rows] for name in names}))
+    except pa.ArrowException as error:
+        raise DeriveInvalid(
+            f"derive gives values of different types in one column: {error}.",
+            "Let each column hold numbers, or texts, or true and false, or times.",
+        ) from error
+    declared = {name: feature for name, feature in part.features.items() if name in names}
+    features = infer_schema(derived, Data(source=""), declared, part.task).schema
+    return Modelled(table, inferred, inferred.schema, features, column_arrays(derived, features))
+
+
+def _inferred_inputs(table: pa.Table, part: Part) -> Inferred:
+    """The schema of what ``derive`` is given: also columns that would be no feature by themselves."""
+    present = {name: feature for name, feature in part.features.items() if name in table.column_names}
+    first = infer_schema(table, part.data, present, part.task)
+    useful = [item.name for item in first.ignored if item.reason in ("identifier", "constant")]
+    as_text = {name: Feature(kind=Kind.TEXT) for name in useful}
+    return infer_schema(table, part.data, {**as_text, **present}, part.task)
+
+
+def _latest_time(columns: ColumnArrays) -> datetime:
+    """What ``derive`` is told is now: the latest time the data knows, so that training is repeatable."""
+    times = [values[~np.isnat(values)].max() for values in columns.values() if _has_times(values)]
+    if not times:
+        return _NO_TIME
+    latest: datetime = max(times).astype("datetime64[us]").item()
+    return latest.replace(tzinfo=UTC)
+
+
+def _has_times(values: np.ndarray) -> bool:
+    return values.dtype.kind == "M" and not bool(np.isnat(values).all())

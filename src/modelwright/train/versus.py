@@ -1,0 +1,163 @@
+"""A new model against the champion on the same held-out rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from modelwright.bundle.read import BundleInvalid, LoadedModel, open_bundle
+from modelwright.schema.columns import Kind
+from modelwright.schema.metrics import Task
+from modelwright.train import bootstrap
+from modelwright.train.answers import Answers, decide
+from modelwright.train.evaluate import higher_is_better, measure
+from modelwright.train.prepare import Prepared
+
+LEAST_ROWS = 100
+_MOST_ROWS = 5_000
+_TIMES = 400
+_BATCH = 4_096
+
+
+class NotComparable(Exception):
+    """The champion cannot answer these rows; the message says why."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The deciding metric of both on the same rows.
+
+    Attributes:
+        version: The champion's number.
+        metric: Which metric.
+        mine, theirs: Its values for the new model and the champion.
+        gain: How much better the new one is, whichever direction is better.
+        low, high: Paired bootstrap interval (95 %) of ``gain``.
+        rows: How many rows.
+        same_data: Whether the champion was trained on the same data, and so held out the same rows.
+    """
+
+    version: int
+    metric: str
+    mine: float
+    theirs: float
+    gain: float
+    low: float
+    high: float
+    rows: int
+    same_data: bool
+
+    def inferior_by(self, margin: float) -> bool:
+        """Whether the new model is worse by more than ``margin``.
+
+        From ``LEAST_ROWS`` rows on the measured difference decides; on fewer, where one row moves a
+        metric by more than any margin, only a difference that the whole interval confirms.
+        """
+        return (self.gain if self.rows >= LEAST_ROWS else self.high) < -margin
+
+
+def compare(prepared: Prepared, mine: Answers, champion: Path, *, dataset_md5: str) -> Comparison:
+    """Compare a new model's answers with the champion's.
+
+    Args:
+        prepared: The part, with its held-out rows.
+        mine: The new model's answers for all of them.
+        champion: The champion's bundle.
+        dataset_md5: Of the data the new model was trained on.
+
+    Raises:
+        NotComparable: The champion cannot answer these rows.
+    """
+    part, material = prepared.part, prepared.material
+    if part.task is Task.CLUSTERING or material.test_target is None:
+        raise NotComparable("Clusterings have no truth to be compared by.")
+    try:
+        bundle = open_bundle(champion)
+    except BundleInvalid as error:
+        raise NotComparable(f"Its bundle cannot be opened: {error.reason}") from error
+    model = next((model for model in bundle.models if model.entry.name == part.name), None)
+    if model is None:
+        raise NotComparable(f"It has no model '{part.name}'.")
+    rows = _sample(len(material.test_target), material.seed)
+    theirs = _answers(model, prepared, rows)
+    picked = Answers(
+        *(None if a is None else a[rows] for a in (mine.labels, mine.probabilities, mine.values))
+    )
+    return _compared(
+        prepared,
+        picked,
+        theirs,
+        rows,
+        version=bundle.manifest.version,
+        same_data=bundle.manifest.dataset_md5 == dataset_md5,
+    )
+
+
+def _sample(rows: int, seed: int) -> np.ndarray:
+    return np.sort(np.random.default_rng(seed).permutation(rows)[:_MOST_ROWS])
+
+
+def _answers(model: LoadedModel, prepared: Prepared, rows: np.ndarray) -> Answers:
+    """The champion's answers for held-out rows, its labels put in the places of ours."""
+    entry, part, labels = model.entry, prepared.part, list(prepared.material.labels)
+    if entry.task is not part.task:
+        raise NotComparable(f"It does {entry.task.value}.")
+    if entry.target and entry.target != part.data.target:
+        raise NotComparable(f"It predicts another target ('{entry.target}').")
+    kinds = {column.name: column.kind for column in prepared.features}
+    lacking = [name for name in model.encoder.names if name not in kinds]
+    if lacking:
+        raise NotComparable(f"It needs the column '{lacking[0]}', which is gone.")
+    if part.task is Task.CLASSIFICATION and set(map(str, entry.labels)) != set(map(str, labels)):
+        raise NotComparable("It knows other labels.")
+    columns = {name: prepared.held_out[name][rows] for name in model.encoder.names}
+    try:
+        parts = [
+            _outputs(model, {name: values[start : start + _BATCH] for name, values in columns.items()})
+            for start in range(0, len(rows), _BATCH)
+        ]
+    except (TypeError, ValueError) as error:
+        changed = ", ".join(name for name in model.encoder.names if kinds[name] is not Kind.NUMERIC)
+        raise NotComparable(f"A column it needs has changed its kind ({changed or error}).") from error
+    outputs = np.concatenate(parts)
+    if part.task is Task.REGRESSION:
+        return Answers(values=outputs)
+    own = [str(label) for label in entry.labels]
+    probabilities = outputs[:, [own.index(str(label)) for label in labels]]
+    return Answers(labels=decide(probabilities, entry.threshold), probabilities=probabilities)
+
+
+def _outputs(model: LoadedModel, columns: dict[str, np.ndarray]) -> np.ndarray:
+    """Probabilities, or values."""
+    return np.asarray(model.run(*model.encoder.transform_dense(columns))[-1], dtype=np.float64)
+
+
+def _compared(
+    prepared: Prepared, mine: Answers, theirs: Answers, rows: np.ndarray, *, version: int, same_data: bool
+) -> Comparison:
+    material = prepared.material
+    assert material.test_target is not None  # noqa: S101 - checked by the caller
+    truth = material.test_target[rows]
+    sign = 1.0 if higher_is_better(material.task, material.metric) else -1.0
+
+    def value(answers: Answers, some: np.ndarray) -> float:
+        found = measure(material.task, answers.take(some), truth[some], only=material.metric).get(
+            material.metric
+        )
+        return float("nan") if found is None else found.value
+
+    everything = np.arange(len(truth))
+    one, other = value(mine, everything), value(theirs, everything)
+    if not np.isfinite(one - other):
+        raise NotComparable(f"'{material.metric}' cannot be measured on the held-out rows.")
+    gain = sign * (one - other)
+    draws = bootstrap.row_draws(
+        lambda some: sign * (value(mine, some) - value(theirs, some)),
+        len(truth),
+        np.random.default_rng(material.seed),
+        times=_TIMES,
+    )
+    low, high = bootstrap.interval(draws, gain)
+    return Comparison(version, material.metric, one, other, gain, low, high, len(truth), same_data)

@@ -1,0 +1,156 @@
+"""Running the real program as a person would: as a process, in a project folder of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).parents[2]
+EXAMPLES = REPOSITORY / "examples"
+
+
+@dataclass
+class Result:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """What it printed, parsed."""
+        return json.loads(self.out)
+
+
+def environment(**extra: str) -> dict[str, str]:
+    """The caller's environment with this checkout importable, and nothing of ours set."""
+    kept = {
+        key: value for key, value in os.environ.items() if not key.startswith(("MODELWRIGHT_", "MLFLOW_"))
+    }
+    paths = [str(REPOSITORY / "src"), *filter(None, [kept.get("PYTHONPATH")])]
+    return {**kept, "PYTHONPATH": os.pathsep.join(paths), "NO_COLOR": "1", "COLUMNS": "120", **extra}
+
+
+def command(*arguments: str | Path) -> list[str]:
+    """The command line of the program."""
+    return [sys.executable, "-m", "modelwright", *map(str, arguments)]
+
+
+def run(*arguments: str | Path, cwd: Path | None = None, timeout: float = 240, **extra: str) -> Result:
+    """Run a command to its end."""
+    done = subprocess.run(
+        command(*arguments),
+        cwd=cwd,
+        env=environment(**extra),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+    return Result(done.returncode, done.stdout, done.stderr)
+
+
+def example(name: str, into: Path) -> Path:
+    """A copy of an example project, without anything an earlier run left in it."""
+    leave = shutil.ignore_patterns(".modelwright", ".dvc", "*.dvc", ".dvcignore", "data", "__pycache__")
+    return Path(shutil.copytree(EXAMPLES / name, into / name, ignore=leave))
+
+
+def free_port() -> int:
+    """A port nobody listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def post(url: str, body: Any, timeout: float = 10) -> tuple[int, Any]:
+    """POST JSON; the status and the parsed answer, also of a refusal."""
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
+    return _fetch(request, timeout)
+
+
+def get(url: str, timeout: float = 10) -> tuple[int, Any]:
+    """GET JSON; the status and the parsed answer."""
+    return _fetch(urllib.request.Request(url), timeout)
+
+
+def _fetch(request: urllib.request.Request, timeout: float) -> tuple[int, Any]:
+    try:
+        with urllib.request.urlopen(request, timeout=timeout) as answer:
+            return answer.status, json.loads(answer.read())
+    except urllib.error.HTTPError as error:
+        return error.code, json.loads(error.read())
+
+
+@contextlib.contextmanager
+def serving(
+    *arguments: str | Path, cwd: Path | None = None, timeout: float = 240, **extra: str
+) -> Iterator[Server]:
+    """A command that ends in serving (``up`` or ``serve``), running until the block ends."""
+    port = free_port()
+    process = subprocess.Popen(
+        command(*arguments, "--port", str(port)),
+        cwd=cwd,
+        env=environment(**extra),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    server = Server(process, f"http://127.0.0.1:{port}")
+    try:
+        server.wait(timeout)
+        yield server
+    finally:
+        server.stop()
+
+
+@dataclass
+class Server:
+    """A served project."""
+
+    process: subprocess.Popen[str]
+    url: str
+    out: str = ""
+    err: str = ""
+
+    def wait(self, timeout: float) -> None:
+        """Return once it answers; fail with what it printed if it ends or takes too long."""
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                out, err = self.process.communicate()
+                raise AssertionError(f"ended with {self.process.returncode}\n{out}\n{err}")
+            with contextlib.suppress(OSError):
+                status, _ = get(f"{self.url}/health/ready", timeout=2)
+                if status == 200:
+                    return
+            time.sleep(0.05)
+        raise AssertionError(f"not ready after {timeout} s")
+
+    def stop(self) -> None:
+        """End it as a terminal's Ctrl-C would, then for good."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            self.out, self.err = self.process.communicate(timeout=20)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.out, self.err = self.process.communicate()
