@@ -115,6 +115,16 @@ def test_missing_spellings_can_be_set(tmp_path: Path) -> None:
     assert loaded.table.to_pydict() == {"x": [None, 1], "w": ["NA", None]}
 
 
+def test_missing_numbers_can_be_set_for_every_form(tmp_path: Path) -> None:
+    """A number that means missing by the project's word is missing in Parquet as in CSV."""
+    pa_parquet.write_table(
+        pa.table({"i": [-99, 1], "f": [-99.0, 0.5], "s": ["-99", "a"]}), tmp_path / "t.parquet"
+    )
+    expected = {"i": [None, 1], "f": [None, 0.5], "s": [None, "a"]}
+    assert read_table("t.parquet", base=tmp_path, missing=["-99"]).table.to_pydict() == expected
+    assert read(tmp_path / "t.csv", "i,f,s\n-99,-99.0,-99\n1,0.5,a\n", ["-99"]).table.to_pydict() == expected
+
+
 def test_leading_zeros_stay(tmp_path: Path) -> None:
     """A column of codes is text, or its zeros would be lost."""
     assert read(tmp_path / "t.csv", "zip\n00123\n10000\n").table["zip"].to_pylist() == ["00123", "10000"]
@@ -312,6 +322,20 @@ def test_outside_files_are_copied_in(tmp_path: Path) -> None:
     folder.mkdir()
     pa_parquet.write_table(pa.table({"a": [1]}), folder / "1.parquet")
     assert (materialise(str(folder), project_dir=project) / "1.parquet").is_file()
+
+
+def test_copying_in_never_replaces_a_file_that_cannot_be_had_again(tmp_path: Path) -> None:
+    """A file of the project that bears the same name is replaced only if it is under version control."""
+    project, outside = tmp_path / "project", tmp_path / "t.csv"
+    (project / "data").mkdir(parents=True)
+    outside.write_text("a\n1\n")
+    own = project / "data" / "t.csv"
+    own.write_text("a\n2\n")
+    with pytest.raises(DataUnreadable, match="another file of that name"):
+        materialise(str(outside), project_dir=project)
+    assert own.read_text() == "a\n2\n"
+    own.with_name("t.csv.dvc").write_text("outs: []\n")
+    assert materialise(str(outside), project_dir=project).read_text() == "a\n1\n"
 
 
 def test_sample_sets_are_written_once(tmp_path: Path) -> None:
