@@ -98,6 +98,11 @@ def locate(source: str, base: Path) -> Path:
     path = path if path.is_absolute() else base / path
     if path.exists():
         return path
+    if path.with_name(path.name + ".dvc").is_file():
+        raise DataUnreadable(
+            f"The file {path} is under version control by DVC, but not here.",
+            f"Bring it here: dvc checkout '{path}.dvc', or from a remote: dvc pull '{path}.dvc'",
+        )
     folder = path.parent
     near = nearest(path.name, [item.name for item in folder.iterdir()]) if folder.is_dir() else ""
     raise DataUnreadable(

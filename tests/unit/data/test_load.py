@@ -166,6 +166,11 @@ def test_nested_objects_become_dotted_columns(tmp_path: Path) -> None:
     assert loaded.table.to_pydict() == {"a.b": [1], "a.c.d": ["x"]}
 
 
+def test_lists_of_nothing_are_read(tmp_path: Path) -> None:
+    """Arrow's JSON reader gives an ill-formed column for lists of nulls; the table is read all the same."""
+    assert read(tmp_path / "t.jsonl", '{"a": [null, null], "b": 1}\n').table["b"].to_pylist() == [1]
+
+
 def test_parquet_types_become_few(tmp_path: Path) -> None:
     """Dictionaries, small integers, dates and moments become strings, int64 and UTC moments."""
     table = pa.table(
@@ -261,6 +266,14 @@ def test_absent_file_suggests_near_names(tmp_path: Path) -> None:
     assert "'titanic.csv'" in caught.value.instruction
 
 
+def test_a_versioned_file_that_is_not_here_says_how_to_get_it(tmp_path: Path) -> None:
+    """In a fresh clone, the data file's .dvc file tells that DVC can bring the data."""
+    (tmp_path / "t.csv.dvc").write_text("outs: []\n")
+    with pytest.raises(DataUnreadable) as caught:
+        read_table("t.csv", base=tmp_path)
+    assert "dvc pull" in caught.value.instruction
+
+
 def test_unreadable_file_is_worded(tmp_path: Path) -> None:
     """A file whose rights forbid reading is told so, also to an administrator without that privilege."""
     code = (
@@ -299,6 +312,48 @@ def test_damaged_bytes_never_surprise(tmp_path_factory: pytest.TempPathFactory, 
         except DataUnreadable:
             continue
         assert loaded.table.num_rows == 200
+
+
+CELLS = [
+    "",
+    "?",
+    "NA",
+    "1",
+    "2.5",
+    "-",
+    '"',
+    '""',
+    "a,b",
+    "a\nb",
+    "2020-01-01",
+    "true",
+    "0012",
+    "inf",
+    "\r",
+    "\t;|",
+    "é",
+]
+
+
+@given(
+    rows=st.lists(
+        st.lists(st.sampled_from(CELLS) | st.text(max_size=5), min_size=1, max_size=4), max_size=20
+    ),
+    delimiter=st.sampled_from(",;\t|"),
+    form=st.sampled_from(["csv", "tsv", "jsonl"]),
+)
+def test_any_text_is_read_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[list[str]], delimiter: str, form: str
+) -> None:
+    """Whatever text a file holds, reading gives a table or our own error with a remedy."""
+    path = tmp_path_factory.mktemp("any") / f"t.{form}"
+    text = "\n".join(delimiter.join(row) for row in rows)
+    try:
+        loaded = read(path, text.encode("utf-8", "surrogatepass"))
+    except DataUnreadable as error:
+        assert error.instruction
+    else:
+        assert loaded.table.num_rows
 
 
 def test_inside_files_are_used_as_they_are(tmp_path: Path) -> None:
