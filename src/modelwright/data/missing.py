@@ -1,8 +1,8 @@
 """Which cells count as missing, and how strings that say so become nulls.
 
 The empty cell, and one of white space only, is always missing. Beside it, unless the project
-says otherwise (``data.missing``), the spellings of ``schema.missing``. Words such as ``None`` or ``-`` are missing
-among numbers, but among words they may be a category ("fence: None"), so there they stay.
+says otherwise (``data.missing``), the spellings of ``schema.missing``. Words such as ``None`` or
+``-`` are missing among numbers, but among words they may be a category ("fence: None"), so there they stay.
 """
 
 from __future__ import annotations
