@@ -58,14 +58,19 @@ def _described(path: str | None) -> tuple[str, Description]:
     from modelwright.schema.metrics import Task
 
     if path is not None and is_data(path):
-        data, features, base, task = Data(source=path), {}, Path.cwd(), Task.CLUSTERING
+        data, features, base, task, code = Data(source=path), {}, Path.cwd(), Task.CLUSTERING, None
     else:
         project = load(path)
         data, features, base = project.file.data, project.file.features, project.directory
-        task = project.file.task
+        task, code = project.file.task, project.features_path
     loaded = read_table(data.source, base=base, missing=data.missing)
-    inferred = infer_schema(loaded.table, data, features, task)
-    return loaded.origin, describe(loaded.table, inferred, loaded.missing)
+    table = loaded.table
+    if code is not None:
+        from modelwright.train.raw import built
+
+        table = built(table, code)
+    inferred = infer_schema(table, data, features, task)
+    return loaded.origin, describe(table, inferred, loaded.missing)
 
 
 def _print(terminal: Terminal, origin: str, description: Description, *, every: bool) -> None:
