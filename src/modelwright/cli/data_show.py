@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
 MOST_COLUMNS = 60
+_LONGEST = 60
 
 
 @verb(
@@ -175,8 +176,9 @@ def _values(column: ColumnDescription) -> str:
 
 
 def _printable(text: str) -> str:
-    """Text on one line, whatever is in it."""
-    return "".join(letter if letter.isprintable() else "·" for letter in " ".join(text.split()) or text)
+    """Text on one line, whatever is in it, and not without end."""
+    line = "".join(letter if letter.isprintable() else "·" for letter in " ".join(text.split()) or text)
+    return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
 
 
 def _remarks(description: Description) -> Iterable[str]:

@@ -36,7 +36,7 @@ VERBS: dict[str, Entry] = {
     "versions": Entry("versions", MAKE, "List the registered versions."),
     "promote": Entry("promote", MAKE, "Make a version the one that answers."),
     "bundle": Entry("bundle", MAKE, "Examine a bundle."),
-    "serve": Entry("serve", USE, "Serve the released version over HTTP."),
+    "serve": Entry("serve", USE, "Serve released versions over HTTP."),
     "predict": Entry("predict", USE, "Answer rows from a file or the command line."),
     "config": Entry("config", SEE, "Show every setting, its value and its source."),
     "doctor": Entry("doctor", SEE, "Find what is missing, and say what to do."),
