@@ -29,7 +29,7 @@ _LONGEST = 60
         ("modelwright data show --json | jq '.columns[].name'", ""),
     ],
 )
-@click.argument("path", required=False, metavar="[PATH]")
+@click.argument("path", required=False, metavar="[PATH]", type=click.Path())
 @click.option(
     "--all", "every", is_flag=True, help=f"Show every column, also beyond the first {MOST_COLUMNS}."
 )

@@ -14,7 +14,7 @@ import click
 from modelwright import __version__
 from modelwright.cli.errors import run
 from modelwright.cli.terminal import Terminal
-from modelwright.cli.verb import shared_option
+from modelwright.cli.verb import shared_options
 
 
 class Entry(NamedTuple):
@@ -100,11 +100,11 @@ class Program(click.Group):
 
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="modelwright", message="%(prog)s %(version)s")
-@shared_option("debug", "Show Python tracebacks with errors.")
-@shared_option("quiet", "Print results and errors only.")
-@shared_option("json", "Print results as JSON on standard output.")
 def program() -> None:
     """From a data file to a prediction service that can say where every answer came from."""
+
+
+program.params += shared_options()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
