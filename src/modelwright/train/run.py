@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from modelwright.project import lock
 from modelwright.project.load import Project
@@ -56,16 +55,9 @@ def train_project(
     """
     settings = settings or resolve(project)
     if data_override is not None:
-        project = _with_data(project, data_override)
+        project = project.with_source(data_override)
     with lock.hold(settings.work_dir):
         return _Training(project, store, progress or Silent(), settings, release, actor).run()
-
-
-def _with_data(project: Project, source: str) -> Project:
-    local = "://" not in source and not source.startswith("sklearn:")
-    place = str(Path(source).expanduser().absolute()) if local else source
-    data = project.file.data.model_copy(update={"source": place})
-    return dataclasses.replace(project, file=project.file.model_copy(update={"data": data}))
 
 
 @dataclass
