@@ -25,7 +25,7 @@ class Entry(NamedTuple):
     help: str
 
 
-START, MAKE, USE, SEE = "Begin", "Make and release", "Serve and predict", "See and repair"
+SECTIONS = START, MAKE, USE, SEE = "Begin", "Make and release", "Serve and predict", "See and repair"
 
 VERBS: dict[str, Entry] = {
     "up": Entry("up", START, "Do it all: read, train, check, register, serve."),
@@ -79,7 +79,7 @@ class Program(click.Group):
         """Write the verbs by section, from the table alone."""
         del ctx
         widest = max(map(len, VERBS))
-        for section in (START, MAKE, USE, SEE):
+        for section in SECTIONS:
             with formatter.section(section):
                 formatter.write_dl(
                     [

@@ -273,3 +273,17 @@ def test_quiet_silences_notices_only(capsys):
     terminal.warn("warning")
     terminal.result({"a": 1}, lambda: terminal.print("result"))
     assert capsys.readouterr() == ("result\n", "")
+
+
+def test_the_reference_is_up_to_date(repository):
+    """docs/reference/cli.md is what the verbs say: python -m modelwright.cli.reference writes it."""
+    from modelwright.cli.reference import page
+
+    assert (repository / "docs" / "reference" / "cli.md").read_text(encoding="utf-8") == page()
+
+
+def test_every_exit_status_is_explained():
+    """The reference leaves no status out."""
+    from modelwright.cli.reference import _MEANINGS
+
+    assert set(_MEANINGS) == set(ExitCode)
