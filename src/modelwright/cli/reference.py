@@ -72,11 +72,11 @@ def _command(name: str, command: click.Command) -> Iterator[str]:
     yield f"`{usage}`"
     yield ""
     yield from (line.strip().replace("\b", "") for line in (command.help or "").splitlines())
-    shared = {option.name for option in shared_options()}
+    shared = {"help", *(option.name for option in shared_options())}
     options = [
         option
         for option in command.params
-        if isinstance(option, click.Option) and option.name not in shared and option.name != "help"
+        if isinstance(option, click.Option) and not option.hidden and option.name not in shared
     ]
     if options:
         yield ""

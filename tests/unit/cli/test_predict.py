@@ -137,7 +137,9 @@ def test_what_is_unusual_is_answered_and_told(mw, bundle, file):
     result = mw("predict", file(HEADER + "x1,99,3,green\n"), "--bundle", bundle, "--json")
     assert result.code == 0
     assert {warning["loc"][-1] for warning in result.json[0]["warnings"]} == {"width (cm)", "colour"}
-    assert "Warning: colour: unseen category (1 row)" in result.err
+    assert "Warning: line 2: colour: " in result.err
+    result = mw("predict", file(HEADER + "x1,99,3,green\nx2,98,3,red\n"), "--bundle", bundle)
+    assert "Warning: width (cm): outside observed in 2 rows; first line 2: " in result.err
 
 
 def test_missing_values_are_spelt_as_in_training(mw, project, bundle, file):
