@@ -3,6 +3,8 @@
 import gzip
 import io
 import json
+import os
+import subprocess
 import sys
 
 import pytest
@@ -232,3 +234,23 @@ def test_several_models_answer_side_by_side(mw, file, tmp_path, bundle_maker):
     assert set(result.json[0]["outputs"]) == {"size", "shape"}
     result = mw("predict", file(ROWS), "--bundle", bundle)
     assert result.out.splitlines()[0].startswith("id,size.prediction,")
+
+
+def test_answering_imports_no_training_library(bundle, file):
+    """In a fresh interpreter, predict needs the core installation only."""
+    heavy = ("dvc", "matplotlib", "mlflow", "onnx", "pandas", "pyarrow", "scipy", "skl2onnx", "sklearn")
+    code = (
+        "import sys; from modelwright.cli.main import main\n"
+        f"try:\n    main(['predict', {str(file(ROWS))!r}, '--bundle', {str(bundle)!r}])\n"
+        "except SystemExit as ended: assert ended.code == 0\n"
+        f"print(sorted(set({heavy!r}) & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert len(done.stdout.splitlines()) == 3
+    assert done.stderr.strip() == "[]"
