@@ -219,11 +219,9 @@ def test_output_that_cannot_be_written_is_told(mw, bundle, file, tmp_path):
 
 
 def test_a_table_is_printed_for_people(mw, bundle, file):
-    """A table has the same columns, with rounded numbers."""
+    """A table has rounded numbers, and no name that only repeats the label."""
     result = mw("predict", file(ROWS), "--bundle", bundle, "--format", "table")
-    assert result.out.splitlines()[0].split() == [
-        "id", "prediction", "prediction_name", "confidence", "p(big)", "p(small)",
-    ]  # fmt: skip
+    assert result.out.splitlines()[0].split() == ["id", "prediction", "confidence", "p(big)", "p(small)"]
     assert result.out.splitlines()[1].split()[:2] == ["x1", "small"]
 
 
@@ -254,3 +252,14 @@ def test_answering_imports_no_training_library(bundle, file):
     )
     assert len(done.stdout.splitlines()) == 3
     assert done.stderr.strip() == "[]"
+
+
+def test_of_many_probabilities_a_table_shows_the_highest():
+    """Twenty classes do not become twenty columns on a terminal."""
+    from modelwright.cli.rows_out import _compact
+
+    record = {"row": 1, "prediction": 3, "prediction_name": "c3"}
+    probabilities = {f"c{n}": 0.5 if n == 3 else 0.5 / 19 for n in range(20)}
+    assert _compact(record | {"probabilities": probabilities}) == record | {
+        "most probable": "c3 50.0%, c0 2.6%, c1 2.6%"
+    }
