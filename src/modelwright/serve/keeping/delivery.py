@@ -148,6 +148,6 @@ class Delivery:
 
 
 def backlog(root: Path) -> dict[str, Any]:
-    """How much lies in the journals under ``root``: segments and their bytes, delivered ones not yet removed included."""
+    """Segments under ``root`` and their bytes, with those delivered and not removed yet."""
     sizes = [path.stat().st_size for directory in journals(root) for path in directory.glob("*.seg")]
     return {"segments": len(sizes), "bytes": sum(sizes)}
