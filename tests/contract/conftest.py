@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlalchemy import make_url
 
-from modelwright.store.engine import SqlStore, open_store
+from modelwright.schema.urls import mask_url
+from modelwright.store.database import Database
+from modelwright.store.engine import open_store
 from modelwright.store.ports import Store
+from modelwright.store.postgres import open_postgres
+from modelwright.store.sqlite import open_sqlite
 from modelwright.testing.memory import MemoryStore
 
 DATABASES = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
-
-OpenStore = Callable[[], SqlStore]
 
 
 @pytest.fixture(params=["memory", *DATABASES])
@@ -38,3 +41,11 @@ def address(request: pytest.FixtureRequest, folder: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{folder / 'store.db'}"
     return str(request.getfixturevalue("postgres_url"))
+
+
+def database_of(url: str) -> Database:
+    """The database behind ``url``, made if need be, with whatever tables it has."""
+    parsed = make_url(url)
+    if parsed.drivername == "sqlite":
+        return open_sqlite(Path(str(parsed.database)), create=True)
+    return open_postgres(parsed, mask_url(url))

@@ -70,13 +70,14 @@ class SqliteDatabase(Database):
 
 def open_sqlite(path: Path, *, create: bool) -> SqliteDatabase:
     """The database in the file ``path``, made (empty, readable by its owner only) if ``create``."""
+    path = path.absolute()  # the working directory may change
     where = str(path)
     _ensure_file(path, create=create)
 
     def connect() -> sqlite3.Connection:
         # mode=rw: a file that vanished is an error, not silently begun anew
         connection = sqlite3.connect(
-            f"file:{quote(str(path.absolute()))}?mode=rw",
+            f"file:{quote(where)}?mode=rw",
             uri=True,
             timeout=PATIENCE,
             isolation_level=None,  # transactions begin where we say so, below

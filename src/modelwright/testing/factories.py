@@ -48,7 +48,7 @@ def version(number: int = 1, **changes: Any) -> VersionRecord:
 def prediction(id: str | None = None, **changes: Any) -> PredictionRecord:
     """An answered row of version 1 at noon."""
     fields: dict[str, Any] = {
-        "id": id or str(uuid.uuid4()),
+        "id": str(uuid.uuid4()) if id is None else id,
         "project": "iris",
         "version": 1,
         "time": NOON,

@@ -34,7 +34,9 @@ def plain_table() -> pa.Table:
     return pa.table({"n": [1, 2, None], "x": [1.5, None, -2.0], "s": ["a", None, "c d"]})
 
 
-@pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.tsv", "t.jsonl", "t.jsonl.gz", "t.parquet", "t.pq.gz"])
+@pytest.mark.parametrize(
+    "name", ["t.csv", "t.csv.gz", "t.tsv", "t.jsonl", "t.jsonl.gz", "t.parquet", "t.pq.gz"]
+)
 def test_every_form_reads_the_same(tmp_path: Path, name: str) -> None:
     """CSV, TSV, JSON lines and Parquet, packed or not, give one and the same table."""
     table, path = plain_table(), tmp_path / name.removesuffix(".gz")

@@ -28,6 +28,23 @@ def upgrade() -> None:
     _releases()
 
 
+def downgrade() -> None:
+    """Drop them, with all they hold."""
+    for name in (
+        "mw_releases",
+        "mw_versions",
+        "mw_samples",
+        "mw_predictions",
+        "mw_leases",
+        "mw_labels",
+        "mw_jobs",
+        "mw_events",
+        "mw_counters",
+        "mw_api_keys",
+    ):
+        op.drop_table(name)
+
+
 def _api_keys() -> None:
     op.create_table(
         "mw_api_keys",
