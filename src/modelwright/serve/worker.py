@@ -22,6 +22,7 @@ from modelwright.serve.journal.writer import JournalWriter
 from modelwright.serve.lane import Lane, LaneProtocol, sweep
 from modelwright.serve.live import LiveFile
 from modelwright.serve.metrics.meter import BoardMeter
+from modelwright.serve.processes import announce
 from modelwright.serve.settings import Child, Word
 from modelwright.serve.site import Site
 from modelwright.serve.store_access import StoreAccess
@@ -71,6 +72,7 @@ async def _work(child: Child, tell: Callable[[Word], None]) -> int:
     meter = BoardMeter(Path(child.run_dir), child.slot)
     engine = Engine(journal, meter, max_rows=settings.limits.rows)
     lane = Lane(engine, settings.limits)
+    announce(Path(child.run_dir), "worker", child.slot)
     store = StoreAccess(settings.store_url)
     site = Site(settings=settings, engine=engine, meter=meter, store=store, run_dir=Path(child.run_dir))
     swapper = Swapper(engine, journal, on_change=lambda: lane.routes.update(hot_routes(engine.deployments)))

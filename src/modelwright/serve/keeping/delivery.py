@@ -12,7 +12,6 @@ import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -145,9 +144,3 @@ class Delivery:
             file.write(line + b"\n")
             file.flush()
             os.fsync(file.fileno())
-
-
-def backlog(root: Path) -> dict[str, Any]:
-    """Segments under ``root`` and their bytes, with those delivered and not removed yet."""
-    sizes = [path.stat().st_size for directory in journals(root) for path in directory.glob("*.seg")]
-    return {"segments": len(sizes), "bytes": sum(sizes)}
