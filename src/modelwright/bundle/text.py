@@ -22,7 +22,7 @@ _CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003fff
 _MARKS = "\u0300-\u036f\u0591-\u05bd\u064b-\u065f\u0670\u0900-\u0963\u0966-\u109f\u1780-\u17ff\u200d"
 # One CJK character is a token (such text has no spaces; its word pairs then come as token pairs);
 # elsewhere a run of letters, digits and the marks that scripts attach to letters.
-_TOKEN = re.compile(f"[{_CJK}]|[^\\W_{_CJK}{_MARKS}](?:[^\\W_{_CJK}]|[{_MARKS}])*")
+_TOKEN = re.compile(f"[{_CJK}]|[^\\W_{_CJK}](?:[^\\W_{_CJK}]|[{_MARKS}])*")
 _PRUNE_AT = 2_000_000  # distinct terms held while counting; beyond it, terms seen once are forgotten
 
 

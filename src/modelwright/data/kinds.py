@@ -62,6 +62,8 @@ class Finding(NamedTuple):
 def recognise(name: str, column: pa.ChunkedArray) -> Finding:
     """Say what the column called ``name`` holds, by the rules above."""
     kind = column.type
+    if pa.types.is_null(kind):
+        return Finding(Kind.CONSTANT)
     if pa.types.is_boolean(kind):
         return Finding(Kind.CONSTANT if _one_value(column) else Kind.BOOLEAN)
     if pa.types.is_timestamp(kind):

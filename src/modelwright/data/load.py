@@ -18,6 +18,7 @@ from modelwright.data.delimited import read_delimited
 from modelwright.data.faults import DataUnreadable, nearest
 from modelwright.data.tap import open_bytes
 from modelwright.project.model import SqlSource
+from modelwright.schema.missing import AMONG_NUMBERS, SPELLINGS
 from modelwright.schema.urls import mask_url
 
 DELIMITED = frozenset({".csv", ".tsv", ".tab", ".txt", ".psv"})
@@ -198,7 +199,7 @@ def _read_path(path: Path, spellings: Sequence[str] | None) -> tuple[pa.Table, f
     if form in JSON_LINES:
         return columnar.read_json_lines(path), frozenset()
     if form in DELIMITED:
-        among_numbers = missing.AMONG_NUMBERS if spellings is None else tuple(spellings)
+        among_numbers = AMONG_NUMBERS if spellings is None else tuple(spellings)
         return read_delimited(path, among_numbers)
     known = ", ".join(sorted(DELIMITED | JSON_LINES | PARQUET))
     raise DataUnreadable(
@@ -218,7 +219,7 @@ def _without_missing(
     table: pa.Table, codes: frozenset[str], spellings: Sequence[str] | None
 ) -> tuple[pa.Table, dict[str, dict[str, int]]]:
     """Null the cells that spell "missing"; strings that are all numbers become numbers."""
-    words = missing.SPELLINGS if spellings is None else tuple(spellings)
+    words = SPELLINGS if spellings is None else tuple(spellings)
     found: dict[str, dict[str, int]] = {}
     for place, name in enumerate(table.column_names):
         column = table.column(place)
@@ -226,7 +227,7 @@ def _without_missing(
             continue
         column, counts = missing.blank(column, words)
         if name not in codes:
-            column = _numeric_if_all(column, missing.AMONG_NUMBERS if spellings is None else words)
+            column = _numeric_if_all(column, AMONG_NUMBERS if spellings is None else words)
         if counts:
             found[name] = counts
         if column is not table.column(place):

@@ -12,30 +12,6 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-SPELLINGS = (
-    "?",
-    "NA",
-    "N/A",
-    "n/a",
-    "na",
-    "#N/A",
-    "#NA",
-    "<NA>",
-    "NaN",
-    "nan",
-    "NAN",
-    "-NaN",
-    "-nan",
-    "NULL",
-    "Null",
-    "null",
-    "NaT",
-)
-"""Missing wherever they stand."""
-
-AMONG_NUMBERS = (*SPELLINGS, "None", "none", "-", "--", ".")
-"""Missing in a column whose other cells are numbers."""
-
 
 def blank(column: pa.ChunkedArray, spellings: Sequence[str]) -> tuple[pa.ChunkedArray, dict[str, int]]:
     """Turn the cells of a string column that mean "missing" into nulls.

@@ -13,6 +13,7 @@ import hashlib
 import json
 import logging
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -158,19 +159,18 @@ def version_data(path: Path, project_dir: Path) -> DatasetVersion:
         root = project_dir.absolute()
         _initialise(root)
     before = dvc_file.read_bytes() if dvc_file.is_file() else None
+    overheard = _Overheard()
     try:
-        with _quiet(), _repository(root) as repo:
-            stage = repo.add(str(path))[0]
-            out = stage.outs[0]
-            info = out.hash_info
-            size, files = out.meta.size, out.meta.nfiles
-    except BaseException as error:
+        with _quiet() as overheard, _repository(root) as repo:
+            out = repo.add(str(path))[0].outs[0]
+            md5, size, files = str(out.hash_info.value), out.meta.size, out.meta.nfiles
+    except BaseException as error:  # also an interruption must leave the version that was
         _restore(dvc_file, before)
-        worded = _worded(error, path)
+        worded = _worded(error, overheard.refusal, path)
         if worded is None:
             raise
         raise worded from error
-    return DatasetVersion(str(info.value), path, dvc_file, int(size or 0), int(files or 1))
+    return DatasetVersion(md5, path, dvc_file, int(size or 0), int(files or 1))
 
 
 def _dvc_root(folder: Path) -> Path | None:
@@ -197,34 +197,54 @@ def _initialise(root: Path) -> None:
 
 @contextmanager
 def _repository(root: Path) -> Iterator[Any]:
-    try:
-        from dvc.repo import Repo
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "dvc":
-            raise
-        raise MissingExtra("dvc", "train") from error
+    from dvc.repo import Repo
+
     # DVC's own place for locks and states is shared by all users of the machine; ours is the project's.
     state = root / WORK / "dvc"
     with Repo(str(root), config={"core": {"site_cache_dir": str(state)}}) as repo:
         yield repo
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """DVC's progress bars and notes stay out of our output; errors come as exceptions."""
-    logger = logging.getLogger("dvc")
-    level = logger.level
-    before = os.environ.get("DVC_NO_ANALYTICS")
-    os.environ["DVC_NO_ANALYTICS"] = "1"
-    logger.setLevel(logging.CRITICAL)
+def _import_dvc() -> None:
+    """Load DVC, which sets up logging as it loads, before its loggers are borrowed."""
     try:
-        yield
-    finally:
-        logger.setLevel(level)
-        if before is None:
-            del os.environ["DVC_NO_ANALYTICS"]
-        else:
-            os.environ["DVC_NO_ANALYTICS"] = before
+        import dvc.repo  # noqa: F401
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "dvc":
+            raise
+        raise MissingExtra("dvc", "train") from error
+
+
+class _Overheard(logging.Handler):
+    """Takes DVC's notes instead of the terminal; keeps what the disk refused, which DVC only notes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refusal: OSError | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep the error that a record carries."""
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, OSError):
+            self.refusal = error
+
+
+@contextmanager
+def _quiet() -> Iterator[_Overheard]:
+    """DVC's progress bars, notes and deprecations stay out of our output; errors come as exceptions."""
+    overheard = _Overheard()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        _import_dvc()
+        loggers = [logging.getLogger(name) for name in ("dvc", "dvc_data", "dvc_objects")]
+        before = [(logger.handlers, logger.propagate) for logger in loggers]
+        for logger in loggers:
+            logger.handlers, logger.propagate = [overheard], False
+        try:
+            yield overheard
+        finally:
+            for logger, (handlers, propagate) in zip(loggers, before, strict=True):
+                logger.handlers, logger.propagate = handlers, propagate
 
 
 def _restore(dvc_file: Path, before: bytes | None) -> None:
@@ -241,14 +261,15 @@ def _restore(dvc_file: Path, before: bytes | None) -> None:
         raise StorageFailure.from_os_error(error, f"putting back {dvc_file.name}") from error
 
 
-def _worded(error: BaseException, path: Path) -> ModelwrightError | None:
+def _worded(error: BaseException, refusal: OSError | None, path: Path) -> ModelwrightError | None:
     if isinstance(error, ModelwrightError):
         return error
     cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, OSError):
-            return StorageFailure.from_os_error(cause, "versioning the data with DVC")
+    while cause is not None and refusal is None:
+        refusal = cause if isinstance(cause, OSError) else None
         cause = cause.__cause__ or cause.__context__
+    if refusal is not None:
+        return StorageFailure.from_os_error(refusal, "versioning the data with DVC")
     from dvc.exceptions import DvcException
 
     if not isinstance(error, DvcException):

@@ -40,7 +40,7 @@ def build_app(site: Site) -> Starlette:
     routes = [
         Route("/", docs.listing),
         Route("/docs", docs.page),
-        Route("/docs.js", docs.script),
+        *(Route(f"/{name}", docs.asset) for name in ("docs.js", "docs.css", "form.js")),
         Route("/openapi.json", docs.openapi),
         Route("/health", health.health),
         Route("/health/live", health.live),

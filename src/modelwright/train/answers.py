@@ -32,6 +32,11 @@ class Answers:
     probabilities: np.ndarray | None = None
     values: np.ndarray | None = None
 
+    def take(self, rows: np.ndarray) -> Answers:
+        """The answers for some of the rows."""
+        parts = (self.labels, self.probabilities, self.values)
+        return Answers(*(None if part is None else part[rows] for part in parts))
+
 
 def ask(
     estimator: Any, matrix: Any, task: Task, *, classes: int, threshold: float | None, cores: int

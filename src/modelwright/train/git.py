@@ -7,14 +7,18 @@ from pathlib import Path
 
 
 def commit_of(directory: Path) -> str:
-    """The full hash of the commit ``directory`` is at, with ``-dirty`` where files differ from it.
+    """The full hash of the commit ``directory`` is at, with ``-dirty`` where tracked files differ.
 
     Empty outside git, before the first commit, and where git is not installed.
     """
     commit = _git(directory, "rev-parse", "HEAD")
     if not commit:
         return ""
-    return f"{commit}-dirty" if _git(directory, "status", "--porcelain", "--", ".") else commit
+    return (
+        f"{commit}-dirty"
+        if _git(directory, "status", "--porcelain", "--untracked-files=no", "--", ".")
+        else commit
+    )
 
 
 def _git(directory: Path, *arguments: str) -> str:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from modelwright.bundle.derive import python_rows
 from modelwright.bundle.encode import Encoder
-from modelwright.data.arrays import ColumnArrays, strings, target_values
+from modelwright.data.arrays import ColumnArrays, column_arrays, strings, target_values
 from modelwright.data.load import Loaded, materialise, read_table
 from modelwright.data.profile import profile, value_profile
 from modelwright.data.rowhash import row_hashes
@@ -33,6 +35,7 @@ from modelwright.train.raw import Modelled, Rows, built, derive_source, modelled
 LEAST_PROVEN = 1_000
 MOST_PROVEN = 10_000
 _BY_TIME_SHARE = 0.2
+_EXAMPLES = 5
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ class Prepared:
         reference: Profile of the training rows.
         label_names: What people call the labels; empty where nothing but the label itself.
         warnings: About the data, sentences.
+        examples: A few held-out rows as clients send them.
         summary: About the data, for a report.
     """
 
@@ -62,6 +66,7 @@ class Prepared:
     reference: Profile
     label_names: tuple[str, ...]
     warnings: tuple[str, ...]
+    examples: tuple[dict[str, Any], ...]
     summary: dict[str, Any]
 
 
@@ -123,6 +128,7 @@ def prepare(dataset: Dataset, part: Part, project: Project, progress: Progress) 
         reference=_reference(found, train, labels, None if target is None else target[sides.train]),
         label_names=_label_names(labels, {**dataset.loaded.label_names, **part.data.labels}),
         warnings=warnings,
+        examples=_examples(found, sides.test[:_EXAMPLES]),
         summary=_summary(dataset, found, sides, encoder),
     )
 
@@ -197,6 +203,17 @@ def _reference(
     column = found.inferred.schema.target
     about = None if target is None or column is None else value_profile(column.name, target, labels)
     return profile(train, found.features, about)  # type: ignore[arg-type]
+
+
+def _examples(found: Modelled, rows: np.ndarray) -> tuple[dict[str, Any], ...]:
+    columns = column_arrays(found.table.take(rows), found.inputs)
+    return tuple(
+        {
+            name: value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else value
+            for name, value in row.items()
+        }
+        for row in python_rows(columns, found.inputs)
+    )
 
 
 def _label_names(labels: tuple[Scalar, ...], names: dict[str, str]) -> tuple[str, ...]:

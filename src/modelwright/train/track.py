@@ -9,11 +9,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
+from urllib.parse import urlsplit
 
 from modelwright.errors import StorageFailure
 from modelwright.schema.urls import mask_url
@@ -22,6 +25,7 @@ from modelwright.train.errors import TrackingUnavailable
 CHAMPION = "champion"
 VERSION_TAG = "modelwright.version"
 _LOG = "tracking.log"
+_PATIENCE = 5.0
 # MLflow sends usage figures home unless told not to; a project's training is nobody else's business.
 _QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -44,6 +48,7 @@ class Tracker:
         self._log = log
         self._waiting = 0
         self.uri = uri
+        self.experiment = ""
 
     @classmethod
     def start(cls, uri: str, *, experiment: str, working: Path) -> Tracker:
@@ -91,16 +96,27 @@ class Tracker:
         """The answer to the last request, once all are answered; see ``call``."""
         answer: dict[str, Any] = {}
         while self._waiting:
-            assert self._process.stdout is not None  # noqa: S101 - made with a pipe
-            line = self._process.stdout.readline()
-            if not line:
-                raise self._unavailable("the process that records it ended")
-            self._waiting -= 1
-            reply = json.loads(line)
-            if "failed" in reply:
-                raise self._unavailable(str(reply["failed"]))
-            answer = reply["ok"]
+            answer = self._take()
         return answer
+
+    def _take(self) -> dict[str, Any]:
+        assert self._process.stdout is not None  # noqa: S101 - made with a pipe
+        line = self._process.stdout.readline()
+        if not line:
+            raise self._unavailable("the process that records it ended")
+        self._waiting -= 1
+        reply = json.loads(line)
+        if "failed" in reply:
+            raise self._unavailable(str(reply["failed"]))
+        answer: dict[str, Any] = reply["ok"]
+        self.experiment = answer.get("experiment", self.experiment)
+        return answer
+
+    def raise_if_failed(self) -> None:
+        """Take the answers that are there already; raises as ``call`` does."""
+        assert self._process.stdout is not None  # noqa: S101 - made with a pipe
+        while self._waiting and select.select([self._process.stdout], [], [], 0)[0]:
+            self._take()
 
     def close(self) -> None:
         """Let the process end by itself, with what it was asked done."""
@@ -134,6 +150,25 @@ class Tracker:
         return TrackingUnavailable(
             f"The experiment cannot be recorded at {place}: {why.replace(self.uri, place)}.", remedy
         )
+
+
+def check_reachable(uri: str) -> None:
+    """See before a training whether anybody listens at a tracking address.
+
+    Raises:
+        TrackingUnavailable: Nobody does.
+    """
+    address = urlsplit(uri)
+    if address.scheme not in ("http", "https"):
+        return
+    port = address.port or (443 if address.scheme == "https" else 80)
+    try:
+        socket.create_connection((address.hostname or "", port), timeout=_PATIENCE).close()
+    except OSError as error:
+        raise TrackingUnavailable(
+            f"Nobody answers at the tracking address {mask_url(uri)}: {error.strerror or error}.",
+            "Start the tracking server, or correct MODELWRIGHT_TRACKING_URI.",
+        ) from error
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -41,6 +41,8 @@ class _Session:
             # The project's folder was moved: the old experiment's files are where they were.
             self.client.rename_experiment(found.experiment_id, f"{experiment} (before {found.experiment_id})")
             found = None
+        if found is not None and artifacts is not None:
+            self._end_abandoned(found.experiment_id)
         if found is not None and found.lifecycle_stage == "deleted":
             self.client.restore_experiment(found.experiment_id)
         self.experiment = (
@@ -50,11 +52,18 @@ class _Session:
         )
         return {"experiment": self.experiment}
 
-    def start(self, *, name: str, tags: dict[str, str], parent: str | None = None) -> dict[str, Any]:
-        """Start a run, nested where it has a parent."""
+    def _end_abandoned(self, experiment: str) -> None:
+        """Runs of a training that was killed: this one holds the project's lock, so nobody works on them."""
+        for run in self.client.search_runs([experiment], "attributes.status = 'RUNNING'"):
+            self.client.set_terminated(run.info.run_id, "KILLED")
+
+    def start(
+        self, *, name: str, tags: dict[str, str], parent: str | None = None, started: int | None = None
+    ) -> dict[str, Any]:
+        """Start a run, nested where it has a parent; ``started`` in milliseconds since the epoch."""
         if parent:
             tags = {**tags, "mlflow.parentRunId": parent}
-        run = self.client.create_run(self.experiment, run_name=name, tags=tags)
+        run = self.client.create_run(self.experiment, start_time=started, run_name=name, tags=tags)
         return {"run": run.info.run_id}
 
     def log(
@@ -122,13 +131,7 @@ class _Session:
         With a ``graph`` it is an ONNX model of one input a column; without, a Python function that
         opens the bundle. ``types`` has MLflow's type by column, with a ``?`` where it may be missing.
         """
-        from mlflow.models import ModelSignature
-        from mlflow.types.schema import ColSpec, Schema
-
-        inputs = Schema(
-            [ColSpec(kind.rstrip("?"), name, required="?" not in kind) for name, kind in types.items()]
-        )
-        signature = ModelSignature(inputs, Schema([ColSpec(kind, name) for name, kind in outputs.items()]))
+        signature = _signature(types, outputs)
         with self.mlflow.start_run(run_id=run):
             info = self._log_model(signature, example, bundle, graph, requirements)
         self.mlflow.end_run()
@@ -174,6 +177,20 @@ class _Session:
         versions = self.client.search_model_versions(f"name = '{registered}'")
         found = [int(v.version) for v in versions if v.tags.get(tag) == value]
         return {"version": str(max(found)) if found else ""}
+
+
+def _signature(inputs: dict[str, str], outputs: dict[str, str]) -> Any:
+    """MLflow's types by column: ``any`` for no check, and a ``?`` behind where a cell may be missing."""
+    from mlflow.models import ModelSignature
+    from mlflow.types.schema import AnyType, ColSpec, Schema
+
+    def columns(types: dict[str, str]) -> Sequence[Any]:
+        return [
+            ColSpec(AnyType() if kind.startswith("any") else kind.rstrip("?"), name, required="?" not in kind)
+            for name, kind in types.items()
+        ]
+
+    return ModelSignature(Schema(columns(inputs)), Schema(columns(outputs)))
 
 
 def serve(requests: TextIO, answers: TextIO) -> None:

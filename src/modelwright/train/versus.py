@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -116,20 +115,23 @@ def _answers(model: LoadedModel, prepared: Prepared, rows: np.ndarray) -> Answer
     columns = {name: prepared.held_out[name][rows] for name in model.encoder.names}
     try:
         parts = [
-            model.run(
-                *model.encoder.transform_dense({n: v[start : start + _BATCH] for n, v in columns.items()})
-            )
+            _outputs(model, {name: values[start : start + _BATCH] for name, values in columns.items()})
             for start in range(0, len(rows), _BATCH)
         ]
     except (TypeError, ValueError) as error:
         changed = ", ".join(name for name in model.encoder.names if kinds[name] is not Kind.NUMERIC)
         raise NotComparable(f"A column it needs has changed its kind ({changed or error}).") from error
-    outputs = np.concatenate([outputs[-1] for outputs in parts]).astype(np.float64)
+    outputs = np.concatenate(parts)
     if part.task is Task.REGRESSION:
         return Answers(values=outputs)
     own = [str(label) for label in entry.labels]
     probabilities = outputs[:, [own.index(str(label)) for label in labels]]
     return Answers(labels=decide(probabilities, entry.threshold), probabilities=probabilities)
+
+
+def _outputs(model: LoadedModel, columns: dict[str, np.ndarray]) -> np.ndarray:
+    """Probabilities, or values."""
+    return np.asarray(model.run(*model.encoder.transform_dense(columns))[-1], dtype=np.float64)
 
 
 def _compared(
@@ -140,14 +142,13 @@ def _compared(
     truth = material.test_target[rows]
     sign = 1.0 if higher_is_better(material.task, material.metric) else -1.0
 
-    def value(answers: Answers, some: Any) -> float:
-        picked = Answers(
-            *(None if a is None else a[some] for a in (answers.labels, answers.probabilities, answers.values))
+    def value(answers: Answers, some: np.ndarray) -> float:
+        found = measure(material.task, answers.take(some), truth[some], only=material.metric).get(
+            material.metric
         )
-        found = measure(material.task, picked, truth[some], only=material.metric).get(material.metric)
         return float("nan") if found is None else found.value
 
-    everything = slice(None)
+    everything = np.arange(len(truth))
     one, other = value(mine, everything), value(theirs, everything)
     if not np.isfinite(one - other):
         raise NotComparable(f"'{material.metric}' cannot be measured on the held-out rows.")

@@ -1,0 +1,151 @@
+"""Answers a stream of rows in batches, and keeps account of what was refused and what was unusual."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from modelwright.cli.rows_in import Row, problem_of
+from modelwright.cli.rows_out import Writer
+from modelwright.cli.terminal import Terminal
+from modelwright.errors import ExitCode, ModelwrightError
+
+if TYPE_CHECKING:
+    from modelwright.bundle.answers import Answer
+    from modelwright.bundle.read import Bundle
+    from modelwright.bundle.rows import Reading, RowWarning
+
+BATCH = 2048
+_TOLD = 40
+
+
+class RowsInvalid(ModelwrightError):
+    """Rows do not fit the model; each is named with its line and why."""
+
+    code = ExitCode.DATA
+
+
+@dataclass
+class Answering:
+    """Answers batch after batch, and keeps what has to be told in the end.
+
+    Once a row is refused and none may be left out, no more is answered, but the rest is still
+    checked, so that all mistakes are told at once.
+    """
+
+    bundle: Bundle
+    skip_invalid: bool
+    answered: int = 0
+    refused: int = 0
+    seen: int = 0
+    problems: list[str] = field(default_factory=list)
+    warnings: Counter[str] = field(default_factory=Counter)
+
+    def answer(self, rows: Iterable[Row], writer: Writer) -> None:
+        """Answer all ``rows`` into ``writer``."""
+        rows = iter(rows)
+        while batch := list(islice(rows, BATCH)):
+            self._batch(batch, writer)
+
+    def judge(self) -> None:
+        """Raise where rows were refused, or none was given."""
+        if not self.seen:
+            raise RowsInvalid("There are no rows to answer.", "Give at least one.")
+        if self.refused and (not self.skip_invalid or not self.answered):
+            more = self.refused - len(self.problems)
+            raise RowsInvalid(
+                f"{self.refused:,} of {self.seen:,} rows do not fit the model."
+                if self.seen > 1
+                else "The row does not fit the model.",
+                "Correct them, or leave them out with --skip-invalid." if self.seen > 1 else "Correct it.",
+                details=[*self.problems, *([f"… and {more:,} more rows"] if more > 0 else [])],
+            )
+
+    def tell(self, terminal: Terminal) -> None:
+        """Say what was left out and what was unusual."""
+        if self.refused:
+            terminal.warn(f"{self.refused:,} of {self.seen:,} rows were left out:")
+            for problem in self.problems[:10]:
+                terminal.say(f"  {problem}")
+            if self.refused > 10:
+                terminal.say(f"  … and {self.refused - 10:,} more")
+        for text, count in self.warnings.most_common(10):
+            terminal.warn(f"{text} ({count:,} {'row' if count == 1 else 'rows'})")
+
+    def _batch(self, batch: list[Row], writer: Writer) -> None:
+        reading = self.bundle.rows.read(
+            [{} if problem_of(row.values) is not None else row.values for row in batch]
+        )
+        bad = self._refuse(batch, reading)
+        start = self.seen
+        self.seen += len(batch)
+        self.refused += len(bad)
+        if self.refused and not self.skip_invalid:
+            return
+        good = [place for place in range(len(batch)) if place not in bad]
+        if not good:
+            return
+        columns = reading.columns
+        if bad:
+            columns = {name: values[good] for name, values in columns.items()}
+        answers = self.bundle.answer(columns)
+        answered = [dict(zip(answers, each, strict=True)) for each in zip(*answers.values(), strict=True)]
+        writer.write(
+            [
+                self._record(batch[place], reading.warnings[place], start + place + 1, outputs)
+                for place, outputs in zip(good, answered, strict=True)
+            ]
+        )
+        self.answered += len(good)
+
+    def _refuse(self, batch: list[Row], reading: Reading) -> set[int]:
+        told: dict[int, list[str]] = {}
+        for place, row in enumerate(batch):
+            problem = problem_of(row.values)
+            if problem is not None:
+                told[place] = [problem]
+        broken = set(told)
+        for error in reading.errors:
+            if error.row not in broken:
+                name = " ".join(map(str, error.loc[1:]))
+                shown = "" if error.input is None else f" (got {error.input!r})"
+                told.setdefault(error.row, []).append(f"{name}: {error.msg}{shown}" if name else error.msg)
+        for place in sorted(told):
+            if len(self.problems) < _TOLD:
+                self.problems.append(f"{batch[place].place}: {'; '.join(told[place][:5])}")
+        return set(told)
+
+    def _record(
+        self, row: Row, warnings: Sequence[RowWarning], number: int, answers: Mapping[str, Answer]
+    ) -> dict[str, Any]:
+        record = self._key(row, number)
+        outputs = {name: _fields(answer) for name, answer in answers.items()}
+        if len(outputs) == 1:
+            record |= next(iter(outputs.values()))
+        else:
+            record["outputs"] = outputs
+        for warning in warnings:
+            column = " ".join(map(str, warning.loc[1:]))
+            self.warnings[f"{column}: {warning.type.replace('_', ' ')}"] += 1
+        if warnings:
+            record["warnings"] = [
+                {"loc": list(warning.loc), "msg": warning.msg, "type": warning.type, "input": warning.input}
+                for warning in warnings
+            ]
+        return record
+
+    def _key(self, row: Row, number: int) -> dict[str, Any]:
+        """What tells the answer's row: its identifier where it has one, else its number from 1."""
+        identifier = self.bundle.schema.inputs.identifier
+        if identifier is not None and isinstance(row.values, dict) and identifier in row.values:
+            return {identifier: row.values[identifier]}
+        return {"row": number}
+
+
+def _fields(answer: Answer) -> dict[str, Any]:
+    """An answer without what it has not."""
+    fields = ("prediction", "prediction_name", "confidence", "probabilities")
+    return {name: getattr(answer, name) for name in fields if getattr(answer, name) is not None}

@@ -1,0 +1,135 @@
+"""``modelwright predict``: answer rows here, without a server, by the code that the server answers with."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from modelwright.cli.terminal import Terminal
+from modelwright.cli.verb import project_option, verb
+
+if TYPE_CHECKING:
+    from modelwright.bundle.read import Bundle
+    from modelwright.cli.rows_in import Row
+
+_IN = ("csv", "tsv", "json", "jsonl", "parquet")
+_OUT = ("table", "csv", "tsv", "json", "jsonl", "parquet")
+
+
+@verb(
+    "predict",
+    examples=[
+        ("modelwright predict rows.csv", "a table on the terminal, CSV into a pipe"),
+        ("modelwright predict rows.csv --output answers.parquet", "the form follows from the name"),
+        ("modelwright predict Amount=12.5 V1=-1.3", "one row in words; what is absent is missing"),
+        ("""modelwright predict '{"Amount": 12.5, "V1": -1.3}'""", "one row in JSON"),
+        ("zcat rows.csv.gz | modelwright predict - --bundle v3 > answers.csv", "without a project"),
+    ],
+)
+@click.argument("rows", nargs=-1, required=True)
+@project_option
+@click.option("--bundle", type=click.Path(path_type=Path), help="Answer with this bundle; no project needed.")
+@click.option("--version", type=click.IntRange(1), help="Answer with this version, not the live one.")
+@click.option("--output", "-o", help="Write the answers into this file.")
+@click.option("--format", "form", type=click.Choice(_OUT), help="Form of the answers. Default: by file name.")
+@click.option(
+    "--from", "source_form", type=click.Choice(_IN), help="Form of the rows. Default: by file name."
+)
+@click.option("--skip-invalid", is_flag=True, help="Leave out rows that do not fit, and say how many.")
+def command(
+    terminal: Terminal,
+    *,
+    rows: tuple[str, ...],
+    project: str | None,
+    bundle: Path | None,
+    version: int | None,
+    output: str | None,
+    form: str | None,
+    source_form: str | None,
+    skip_invalid: bool,
+) -> None:
+    """Answer rows from a file or the command line.
+
+    ROWS is a file (CSV, TSV, JSON, JSON lines, Parquet; also .gz), "-" for standard input, or a row
+    written as name=value words or as JSON. The live version answers, unless --version or --bundle
+    says otherwise. A row that does not fit is told with its line, and nothing is written.
+    """
+    from modelwright.bundle.read import open_bundle
+    from modelwright.cli import rows_out
+    from modelwright.cli.answering import Answering
+
+    if bundle is not None and (version is not None or project is not None):
+        raise click.UsageError("--bundle stands alone, without --version and --project.")
+    form = form or _form(terminal, output)
+    place, missing = (bundle, None) if bundle is not None else _of_project(terminal, project, version)
+    opened = open_bundle(place)
+    run = Answering(opened, skip_invalid=skip_invalid)
+    with rows_out.writer(form, output, terminal) as writer:
+        run.answer(_rows(rows, source_form, opened, missing), writer)
+        run.judge()
+    run.tell(terminal)
+    if output not in (None, "-"):
+        terminal.say(f"Wrote {run.answered:,} answers to {output}.")
+
+
+def _form(terminal: Terminal, output: str | None) -> str:
+    from modelwright.cli.rows_in import form_of
+
+    if output not in (None, "-"):
+        known = form_of(str(output))
+        if known is None or str(output).endswith(".gz"):
+            raise click.UsageError(f"The form of {output} is not known by its name: say it with --format.")
+        return known
+    if terminal.json:
+        return "json"
+    return "table" if sys.stdout.isatty() else "csv"
+
+
+def _of_project(
+    terminal: Terminal, path: str | None, version: int | None
+) -> tuple[Path, Sequence[str] | None]:
+    """The bundle of the live or the given version, and how the project spells a missing value."""
+    from modelwright.cli.context import (
+        NothingTrained,
+        bundle_path,
+        nothing_trained,
+        open_project,
+        opened_store,
+    )
+    from modelwright.store.errors import UnknownVersion
+
+    project, settings = open_project(terminal, path)
+    with opened_store(settings, create=False) as store:
+        latest = None if store is None else store.versions.latest(project.name)
+        if store is None or latest is None:
+            raise nothing_trained(project)
+        if version is None:
+            release = store.releases.current(project.name)
+            if release is None:
+                raise NothingTrained(
+                    f"No version of project '{project.name}' is live.",
+                    f"Promote one (modelwright promote {latest.number}), or name it with --version.",
+                )
+            version = release.version
+        record = store.versions.get(project.name, version)
+    if record is None:
+        raise UnknownVersion(project.name, version, latest.number)
+    return bundle_path(settings, record), project.file.data.missing
+
+
+def _rows(
+    words: Sequence[str], form: str | None, bundle: Bundle, missing: Sequence[str] | None
+) -> Iterator[Row]:
+    from modelwright.cli.rows_in import InputUnreadable, read_file, read_words
+
+    schema = bundle.schema.inputs
+    if len(words) == 1 and (words[0] == "-" or Path(words[0]).is_file() or form is not None):
+        return read_file(words[0], form, schema, missing)
+    files = [word for word in words if Path(word).is_file()]
+    if len(files) > 1:
+        raise InputUnreadable(f"{len(files)} files were given.", "Name one at a time.")
+    return read_words(words, schema)

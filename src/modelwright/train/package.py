@@ -1,0 +1,131 @@
+"""A version's bundle out of its trained models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from modelwright.bundle.format import BundleSchema, ModelEntry
+from modelwright.bundle.read import LoadedModel
+from modelwright.bundle.write import BundleContents, ModelContents
+from modelwright.data.profile import value_profile
+from modelwright.schema.columns import TableSchema
+from modelwright.schema.metrics import Task
+from modelwright.schema.profile import ColumnProfile, Profile
+from modelwright.train.compete import Contest
+from modelwright.train.prepare import Prepared
+
+
+@dataclass(frozen=True)
+class Made:
+    """One model of the version: its rows and what came of its candidates."""
+
+    prepared: Prepared
+    contest: Contest
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a version comes from: what its manifest says beside the models."""
+
+    project: str
+    version: int
+    dataset_md5: str
+    git_commit: str
+    run_id: str
+    libraries: dict[str, str]
+
+
+def contents(models: Sequence[Made], origin: Origin, *, derive_source: str | None) -> BundleContents:
+    """Everything the bundle is made of."""
+    written = tuple(
+        ModelContents(
+            entry=entry_of(made), graph=made.contest.winner.graph, encoder=made.prepared.proof.encoder
+        )
+        for made in models
+    )
+    return BundleContents(
+        project=origin.project,
+        version=origin.version,
+        dataset_md5=origin.dataset_md5,
+        git_commit=origin.git_commit,
+        run_id=origin.run_id,
+        libraries=origin.libraries,
+        models=written,
+        schema=BundleSchema(
+            inputs=_joined([made.prepared.inputs for made in models]),
+            features=_joined([made.prepared.features for made in models]),
+        ),
+        reference=msgspec.json.encode(_reference(models)),
+        derive_source=derive_source,
+        example=_example(models, written),
+    )
+
+
+def entry_of(made: Made) -> ModelEntry:
+    """What the manifest says of a model."""
+    prepared, winner = made.prepared, made.contest.winner
+    assert winner.parity is not None  # noqa: S101 - a winner is eligible, so it was proven
+    return ModelEntry(
+        name=prepared.part.name,
+        task=prepared.part.task,
+        file="",
+        estimator=winner.candidate.name,
+        target=prepared.part.data.target or "",
+        labels=tuple(prepared.material.labels),
+        label_names=prepared.label_names,
+        threshold=prepared.material.threshold,
+        metrics=winner.metrics,
+        parity=winner.parity,
+    )
+
+
+def _joined(schemas: Sequence[TableSchema]) -> TableSchema:
+    """One schema with every column once; the first model's say counts."""
+    if len(schemas) == 1:
+        return schemas[0]
+    columns = {column.name: column for schema in reversed(schemas) for column in schema}
+    order = dict.fromkeys(name for schema in schemas for name in schema.names)
+    return TableSchema(
+        columns=tuple(columns[name] for name in order),
+        target=None,
+        identifier=next((schema.identifier for schema in schemas if schema.identifier), None),
+    )
+
+
+def _reference(models: Sequence[Made]) -> Profile:
+    first = models[0].prepared.reference
+    columns = {column.name: column for made in reversed(models) for column in made.prepared.reference.columns}
+    return msgspec.structs.replace(
+        first,
+        columns=tuple(columns.values()) if len(models) > 1 else first.columns,
+        predictions={made.prepared.part.name: _answered(made) for made in models},
+    )
+
+
+def _answered(made: Made) -> ColumnProfile:
+    """How the model's answers for the held-out rows are distributed."""
+    part, answers = made.prepared.part, made.contest.winner.answers
+    if part.task is Task.REGRESSION:
+        assert answers.values is not None  # noqa: S101 - what a regression answers
+        return value_profile(part.name, answers.values)
+    assert answers.labels is not None  # noqa: S101 - what the others answer
+    labels = tuple(made.prepared.material.labels) or tuple(range(int(answers.labels.max()) + 1))
+    return value_profile(part.name, answers.labels, labels)
+
+
+def _example(models: Sequence[Made], written: Sequence[ModelContents]) -> dict[str, Any]:
+    """The first held-out row as a client would send it, and the answer."""
+    row: dict[str, Any] = {}
+    answers: dict[str, Any] = {}
+    for made, model in zip(models, written, strict=True):
+        row = {**made.prepared.examples[0], **row}
+        loaded = LoadedModel(model.entry, model.encoder, model.graph, threads=1)
+        first = {name: np.asarray(values[:1]) for name, values in made.prepared.held_out.items()}
+        answers[model.entry.name] = msgspec.to_builtins(loaded.answer(first)[0])
+    response = next(iter(answers.values())) if len(answers) == 1 else {"outputs": answers}
+    return {"request": {"features": row}, "response": response}

@@ -1,0 +1,316 @@
+"""A trained version judged, written, recorded, registered and, if accepted, released."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from modelwright.bundle.format import Manifest
+from modelwright.bundle.write import write_bundle
+from modelwright.errors import StorageFailure
+from modelwright.project.load import Project
+from modelwright.project.settings import Settings
+from modelwright.schema.urls import mask_url
+from modelwright.store.ports import Store
+from modelwright.store.records import Decision, Verdict, VersionRecord
+from modelwright.train.fingerprint import environment, fingerprint_of
+from modelwright.train.gate import Judged, judge
+from modelwright.train.git import commit_of
+from modelwright.train.outcome import ModelOutcome, Outcome
+from modelwright.train.package import Made, Origin, contents
+from modelwright.train.plots import draw_plots
+from modelwright.train.progress import Progress, Stage
+from modelwright.train.raw import derive_source
+from modelwright.train.record import record_candidates, record_model, record_training
+from modelwright.train.report import write_report
+from modelwright.train.track import Tracker, mirror_champion
+from modelwright.train.versus import Comparison, NotComparable, compare
+
+_TOLD = 3
+
+
+@dataclass
+class Publisher:
+    """Takes trained models to a registered version.
+
+    Attributes:
+        project, store, settings, progress: As given to the training.
+        tracker: Open.
+        dataset_md5: Content hash of the data.
+        started: When the training began, seconds since the epoch.
+    """
+
+    project: Project
+    store: Store
+    settings: Settings
+    progress: Progress
+    tracker: Tracker
+    dataset_md5: str
+    started: float
+    commit: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.commit = commit_of(self.project.directory)
+
+    def publish(self, models: Sequence[Made], *, release: bool, actor: str) -> Outcome:
+        """All steps from judging on.
+
+        Raises:
+            TrackingUnavailable: MLflow failed; the version is not registered.
+            StorageFailure: The disk refused; the version is not registered.
+            StoreUnavailable: The store did.
+        """
+        self.progress.stage(Stage.JUDGE)
+        decision = self._judge(models)
+        self.progress.stage(Stage.TRACK)
+        version, folder = self._reserve()
+        report = self.settings.work_dir / "reports" / f"v{version}"
+        plots = self._draw(models, report)
+        parent = self._start_run(version, decision)
+        winners = [
+            record_candidates(
+                self.tracker,
+                parent,
+                made,
+                prefix=f"{made.prepared.part.name}: " if len(models) > 1 else "",
+                plots=drawn,
+                tags=self._tags(version),
+            )
+            for made, drawn in zip(models, plots, strict=True)
+        ]
+        self.progress.stage(Stage.WRITE)
+        manifest = self._write(models, folder, version, run=winners[0])
+        outcome = self._outcome(models, decision, manifest, folder, report, parent)
+        write_report(outcome, models, plots, self._provenance(manifest), outcome.report)
+        model_version = self._record(models, decision, manifest, folder, parent, outcome.report)
+        self.store.versions.add(self._registered(models, decision, manifest, folder))
+        self.store.events.add(
+            self.project.name, "version", _event(outcome), {"version": version, "run": winners[0]}
+        )
+        if release and outcome.accepted:
+            self._release(version, decision, model_version, actor)
+            return _released(outcome)
+        return outcome
+
+    def _judge(self, models: Sequence[Made]) -> Decision:
+        champion = self._champion()
+        judged = []
+        for made in models:
+            part, winner = made.prepared.part, made.contest.winner
+            assert winner.parity is not None  # noqa: S101 - a winner was proven
+            comparison, why_not = self._compare(made, champion)
+            judged.append(
+                Judged(
+                    name=part.name if len(models) > 1 else "",
+                    task=part.task,
+                    metrics=winner.metrics,
+                    parity=winner.parity,
+                    floors=part.gate.floors,
+                    margin=part.gate.non_inferiority,
+                    comparison=comparison,
+                    not_compared=why_not,
+                    warnings=made.prepared.warnings,
+                )
+            )
+        return judge(judged)
+
+    def _champion(self) -> Path | None:
+        current = self.store.releases.current(self.project.name)
+        return None if current is None else self.settings.work_dir / current.bundle
+
+    def _compare(self, made: Made, champion: Path | None) -> tuple[Comparison | None, str]:
+        if champion is None:
+            return None, ""
+        try:
+            answers = made.contest.winner.answers
+            return compare(made.prepared, answers, champion, dataset_md5=self.dataset_md5), ""
+        except NotComparable as error:
+            return None, str(error)
+
+    def _reserve(self) -> tuple[int, Path]:
+        """The next number whose folder is free: a store that was lost counts from one again."""
+        while True:
+            number = self.store.versions.reserve(self.project.name)
+            folder = self.settings.work_dir / "bundles" / f"v{number}"
+            if not folder.exists():
+                return number, folder
+
+    def _draw(self, models: Sequence[Made], folder: Path) -> list[list[Path]]:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            return [
+                draw_plots(made, folder if len(models) == 1 else folder / f"model{place}")
+                for place, made in enumerate(models, start=1)
+            ]
+        except OSError as error:
+            raise StorageFailure.from_os_error(error, "drawing the plots") from error
+
+    def _start_run(self, version: int, decision: Decision) -> str:
+        tags = {**self._tags(version), "modelwright.decision": decision.verdict.value}
+        answer = self.tracker.call(
+            "start", name=f"version {version}", tags=tags, started=int(self.started * 1000)
+        )
+        return str(answer["run"])
+
+    def _tags(self, version: int) -> dict[str, str]:
+        tags = {
+            "modelwright.project": self.project.name,
+            "modelwright.version": str(version),
+            "modelwright.release": environment()["modelwright"],
+            "dataset_md5": self.dataset_md5,
+            "git_commit": self.commit,
+            "mlflow.source.name": self.project.path.name,
+        }
+        if self.commit:
+            tags["mlflow.source.git.commit"] = self.commit.removesuffix("-dirty")
+        return {name: value for name, value in tags.items() if value}
+
+    def _write(self, models: Sequence[Made], folder: Path, version: int, *, run: str) -> Manifest:
+        origin = Origin(
+            project=self.project.name,
+            version=version,
+            dataset_md5=self.dataset_md5,
+            git_commit=self.commit,
+            run_id=run,
+            libraries=environment(),
+        )
+        source = derive_source(self.project.features_path)
+        return write_bundle(folder, contents(models, origin, derive_source=source))
+
+    def _record(  # noqa: PLR0917 - the parts of one version
+        self,
+        models: Sequence[Made],
+        decision: Decision,
+        manifest: Manifest,
+        folder: Path,
+        parent: str,
+        report: Path,
+    ) -> str:
+        """The training's run and the registered model; its version number in MLflow."""
+        first = models[0].prepared
+        params = {
+            "rows": str(first.summary["rows"]),
+            "held_out": str(first.summary["test"]),
+            "seed": str(first.material.seed),
+            "metric": first.material.metric,
+            "winner": ", ".join(made.contest.winner.candidate.name for made in models),
+        }
+        record_training(self.tracker, parent, models, files=[report], params=params)
+        number = record_model(
+            self.tracker,
+            manifest.run_id,
+            models,
+            project=self.project.name,
+            version=manifest.version,
+            bundle=folder,
+            derived=derive_source(self.project.features_path) is not None,
+            tags={
+                "modelwright.decision": decision.verdict.value,
+                "modelwright.reason": decision.reasons[0] if decision.reasons else "",
+                "modelwright.content_hash": manifest.content_hash,
+                "dataset_md5": self.dataset_md5,
+            },
+        )
+        self.tracker.call("end", run=parent, status="FINISHED")
+        return number
+
+    def _registered(
+        self, models: Sequence[Made], decision: Decision, manifest: Manifest, folder: Path
+    ) -> VersionRecord:
+        several = len(models) > 1
+        return VersionRecord(
+            project=self.project.name,
+            number=manifest.version,
+            created=datetime.now(UTC),
+            estimator=", ".join(made.contest.winner.candidate.name for made in models),
+            metric=models[0].prepared.material.metric,
+            metrics={
+                (f"{entry.name}.{name}" if several else name): metric
+                for entry in manifest.models
+                for name, metric in entry.metrics.items()
+            },
+            parity={entry.name: entry.parity for entry in manifest.models},
+            decision=decision,
+            dataset_md5=self.dataset_md5,
+            git_commit=self.commit,
+            run_id=manifest.run_id,
+            fingerprint=fingerprint_of(self.project, self.dataset_md5),
+            content_hash=manifest.content_hash,
+            bundle=str(folder.relative_to(self.settings.work_dir)),
+            leaderboard=tuple(
+                {"model": made.prepared.part.name, **row}
+                for made in models
+                for row in made.contest.leaderboard
+            ),
+            environment=manifest.libraries,
+        )
+
+    def _release(self, version: int, decision: Decision, model_version: str, actor: str) -> None:
+        self.store.releases.append(
+            self.project.name, version, reason=" ".join(decision.reasons[:_TOLD]), actor=actor
+        )
+        mirror_champion(self.tracker, self.project.name, version, model_version=model_version)
+
+    def _outcome(  # noqa: PLR0917 - the parts of one version
+        self,
+        models: Sequence[Made],
+        decision: Decision,
+        manifest: Manifest,
+        folder: Path,
+        report: Path,
+        parent: str,
+    ) -> Outcome:
+        return Outcome(
+            project=self.project.name,
+            version=manifest.version,
+            decision=decision,
+            models=tuple(
+                ModelOutcome(
+                    name=made.prepared.part.name,
+                    task=made.prepared.part.task,
+                    winner=made.contest.winner.candidate.name,
+                    metric=made.prepared.material.metric,
+                    metrics=made.contest.winner.metrics,
+                    leaderboard=made.contest.leaderboard,
+                )
+                for made in models
+            ),
+            dataset_md5=self.dataset_md5,
+            bundle=folder,
+            content_hash=manifest.content_hash,
+            run_id=manifest.run_id,
+            tracking_uri=mask_url(self.settings.tracking_uri),
+            experiment=_experiment(self.settings.tracking_uri, self.tracker.experiment, parent),
+            report=report / "report.html",
+            released=False,
+            seconds=0.0,
+        )
+
+    def _provenance(self, manifest: Manifest) -> dict[str, Any]:
+        return {
+            "created": manifest.created,
+            "git_commit": self.commit,
+            "libraries": manifest.libraries,
+            "project_file": self.project.path.name,
+        }
+
+
+def _experiment(uri: str, experiment: str, run: str) -> str:
+    if uri.startswith(("http://", "https://")):
+        return f"{mask_url(uri).rstrip('/')}/#/experiments/{experiment}/runs/{run}"
+    return f"mlflow ui --host 127.0.0.1 --backend-store-uri '{mask_url(uri)}'"
+
+
+def _event(outcome: Outcome) -> str:
+    why = outcome.decision.reasons[0] if outcome.decision.reasons else ""
+    return f"Version {outcome.version} was trained and {outcome.decision.verdict.value}. {why}".strip()
+
+
+def _released(outcome: Outcome) -> Outcome:
+    from dataclasses import replace
+
+    assert outcome.decision.verdict is Verdict.ACCEPTED  # noqa: S101 - the store refuses it otherwise
+    return replace(outcome, released=True)
