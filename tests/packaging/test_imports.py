@@ -60,7 +60,8 @@ def test_serving_loads_no_training_library(repository: Path) -> None:
     found = [
         module.name
         for module in pkgutil.walk_packages(modelwright.__path__, "modelwright.")
-        if module.name.split(".")[1] in SERVING
+        # a migration's scripts are run by Alembic, which gives them their context
+        if module.name.split(".")[1] in SERVING and ".migrations" not in module.name
     ]
     assert len(found) > len(SERVING)
     modules = [*found, *(f"modelwright.{name}" for name in SERVING_MODULES)]

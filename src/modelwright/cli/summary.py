@@ -38,11 +38,11 @@ def report_path(settings: Settings, record: VersionRecord) -> Path:
 
 def show_places(terminal: Terminal, record: VersionRecord, settings: Settings) -> None:
     """Say where the bundle, the report and the experiment are."""
-    terminal.say(f"  bundle      {bundle_path(settings, record)}")
+    terminal.print(f"  bundle      {bundle_path(settings, record)}")
     report = report_path(settings, record)
     if report.is_file():
-        terminal.say(f"  report      file://{quote(str(report))}")
-    terminal.say(f"  experiment  {experiment(settings)}")
+        terminal.print(f"  report      file://{quote(str(report))}")
+    terminal.print(f"  experiment  {experiment(settings)}")
 
 
 def experiment(settings: Settings) -> str:

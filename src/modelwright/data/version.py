@@ -197,16 +197,22 @@ def _initialise(root: Path) -> None:
 
 @contextmanager
 def _repository(root: Path) -> Iterator[Any]:
-    try:
-        from dvc.repo import Repo
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "dvc":
-            raise
-        raise MissingExtra("dvc", "train") from error
+    from dvc.repo import Repo
+
     # DVC's own place for locks and states is shared by all users of the machine; ours is the project's.
     state = root / WORK / "dvc"
     with Repo(str(root), config={"core": {"site_cache_dir": str(state)}}) as repo:
         yield repo
+
+
+def _import_dvc() -> None:
+    """Load DVC, which sets up logging as it loads, before its loggers are borrowed."""
+    try:
+        import dvc.repo  # noqa: F401
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "dvc":
+            raise
+        raise MissingExtra("dvc", "train") from error
 
 
 class _Overheard(logging.Handler):
@@ -227,17 +233,18 @@ class _Overheard(logging.Handler):
 def _quiet() -> Iterator[_Overheard]:
     """DVC's progress bars, notes and deprecations stay out of our output; errors come as exceptions."""
     overheard = _Overheard()
-    loggers = [logging.getLogger(name) for name in ("dvc", "dvc_data", "dvc_objects")]
-    before = [(logger.handlers, logger.propagate) for logger in loggers]
-    for logger in loggers:
-        logger.handlers, logger.propagate = [overheard], False
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        _import_dvc()
+        loggers = [logging.getLogger(name) for name in ("dvc", "dvc_data", "dvc_objects")]
+        before = [(logger.handlers, logger.propagate) for logger in loggers]
+        for logger in loggers:
+            logger.handlers, logger.propagate = [overheard], False
+        try:
             yield overheard
-    finally:
-        for logger, (handlers, propagate) in zip(loggers, before, strict=True):
-            logger.handlers, logger.propagate = handlers, propagate
+        finally:
+            for logger, (handlers, propagate) in zip(loggers, before, strict=True):
+                logger.handlers, logger.propagate = handlers, propagate
 
 
 def _restore(dvc_file: Path, before: bytes | None) -> None:

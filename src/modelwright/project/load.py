@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,13 @@ class Project:
     def resolve(self, source: str) -> Path:
         """A path of the project file, absolute."""
         return (self.directory / Path(source).expanduser()).resolve()
+
+    def with_source(self, source: str) -> Project:
+        """The same project over other data: a path (from here, not from the project), or as in the file."""
+        local = "://" not in source and not source.startswith("sklearn:")
+        place = str(Path(source).expanduser().absolute()) if local else source
+        data = self.file.data.model_copy(update={"source": place})
+        return replace(self, file=self.file.model_copy(update={"data": data}))
 
 
 def find(path: Path | str | None = None) -> Path:

@@ -24,6 +24,7 @@ def build_app(site: Site) -> Starlette:
     routes = [
         Route("/", docs.listing),
         Route("/docs", docs.page),
+        Route("/docs.js", docs.script),
         Route("/openapi.json", docs.openapi),
         Route("/health", health.health),
         Route("/health/live", health.live),

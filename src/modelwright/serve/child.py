@@ -6,6 +6,7 @@ command line is everybody's to read.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -26,10 +27,8 @@ def main() -> int:
     configure_logging(child.settings.log_level, child.settings.log_format)
 
     def tell(word: Word) -> None:
-        try:
+        with contextlib.suppress(OSError):  # the supervisor is gone; the life pipe says so too
             os.write(child.status, msgspec.json.encode(word) + b"\n")
-        except OSError:
-            pass  # the supervisor is gone; the life pipe says so too
 
     if child.role == "keeper":
         _keep(child, tell)

@@ -187,7 +187,18 @@ class Engine:
             )
             piece = b"".join((b"{", deployment.fragment(answer), middle, id.encode(), end, warned, b"}"))
             ask.pieces.append(piece)
-            items.append(self._entry(ask, deployment, id, given, 200, values[place], piece, moment))
+            items.append(
+                self._entry(
+                    ask,
+                    deployment,
+                    id=id,
+                    given=given,
+                    status=200,
+                    inputs=values[place],
+                    reply=piece,
+                    moment=moment,
+                )
+            )
         ask.reply = ask.wire.reply(ask)
 
     def _word_refusal(self, ask: Ask, error: ServeError, moment: int, items: list[Item]) -> None:
@@ -201,12 +212,24 @@ class Engine:
         inputs = ask.values or (ask.rows[0] if len(ask.rows) == 1 else list(ask.rows[:_LOGGED_ROWS]))
         document = _encode(error_document(error))
         inputs = inputs or _as_sent(ask.body)
-        items.append(self._entry(ask, deployment, id, given, error.status, inputs, document, moment))
+        items.append(
+            self._entry(
+                ask,
+                deployment,
+                id=id,
+                given=given,
+                status=error.status,
+                inputs=inputs,
+                reply=document,
+                moment=moment,
+            )
+        )
 
     def _entry(
         self,
         ask: Ask,
         deployment: Deployment,
+        *,
         id: str,
         given: bool,
         status: int,

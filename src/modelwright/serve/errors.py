@@ -70,7 +70,8 @@ class BadId(BadBody):
 
     def __init__(self, value: object) -> None:
         super().__init__(
-            "An id is 1 to 128 printable ASCII characters without spaces, quotes and slashes, or a whole number.",
+            "An id is 1 to 128 printable ASCII characters without spaces, quotes and slashes,"
+            " or a whole number.",
             kind="id_invalid",
             loc=("body", "id"),
         )

@@ -31,7 +31,9 @@ _HEADERS_READ = frozenset(
         b"x-amzn-sagemaker-target-variant",
     }
 )
-_NOT_PLAIN = frozenset({b"expect", b"origin", b"transfer-encoding", b"content-encoding", b"upgrade", b"accept"})
+_NOT_PLAIN = frozenset(
+    {b"expect", b"origin", b"transfer-encoding", b"content-encoding", b"upgrade", b"accept"}
+)
 _MOST_HEAD = 64 << 10
 _STATUS = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
 _ANY = frozenset({b"*/*", b"application/json"})
@@ -109,6 +111,11 @@ class LaneProtocol(HttpToolsProtocol):
     active = 0.0
     receiving = False
     _head_bytes: float = 0
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is under way."""
+        return self.cycle is None or self.cycle.response_complete
 
     def connection_made(self, transport: Any) -> None:
         """A client came."""
@@ -195,10 +202,7 @@ class LaneProtocol(HttpToolsProtocol):
         route = lane.routes.get(self.url)
         if route is None or not lane.open_to_all or self.parser.get_method() != b"POST":
             return None
-        busy = self.cycle is not None and not self.cycle.response_complete
-        if busy or self.flow.write_paused or self.parser.should_upgrade():
-            return None
-        if self.limit_concurrency is not None and len(self.connections) >= self.limit_concurrency:
+        if not self.idle or self.flow.write_paused or self.parser.should_upgrade() or self._too_many():
             return None
         headers = dict(self.headers)
         if headers.get(b"content-type") not in _PLAIN_JSON or len(headers) != len(self.headers):
@@ -211,6 +215,9 @@ class LaneProtocol(HttpToolsProtocol):
             return None
         keep_alive = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
         return HotCycle(self, route, headers, keep_alive)
+
+    def _too_many(self) -> bool:
+        return self.limit_concurrency is not None and len(self.connections) >= self.limit_concurrency
 
     def _go_the_longer_way(self) -> None:
         """Let uvicorn make the scope and start the application's task."""
@@ -280,6 +287,5 @@ def sweep(lane: Lane, connections: set[Any], tick: float) -> None:
         elif connection.flow.write_paused:
             if tick - connection.active > limits.receive_seconds:
                 connection.transport.abort()
-        elif connection.cycle is None or connection.cycle.response_complete:
-            if tick - connection.active > limits.keep_alive_seconds:
-                connection.transport.close()
+        elif connection.idle and tick - connection.active > limits.keep_alive_seconds:
+            connection.transport.close()

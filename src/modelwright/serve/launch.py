@@ -44,21 +44,23 @@ def serve(settings: ServeSettings, *, on_ready: Callable[[Readiness], None] | No
         ModelwrightError: Nothing could be served; why.
     """
 
-    def ready(url: str, versions: dict[str, int]) -> None:
+    def ready(url: str, versions: dict[str, int], bundle: str) -> None:
         if on_ready is not None:
             ordered = {target.name: versions[target.name] for target in settings.targets}
-            on_ready(Readiness(url, ordered, curl_line(url, _example_bundle(settings, ordered))))
+            on_ready(Readiness(url, ordered, curl_line(url, Path(bundle))))
 
     return Supervisor(settings).run(ready)
 
 
-def curl_line(url: str, bundle: Path | None) -> str:
+def curl_line(url: str, bundle: Path) -> str:
     """A ``curl`` command that predicts the bundle's own example."""
-    body = example_request(bundle) if bundle is not None else None
+    body = example_request(bundle)
     if body is None:
         return ""
     text = json.dumps(body, ensure_ascii=False)
-    return f"curl -s {quote_path(url, safe=':/[]')}/predict -H 'content-type: application/json' -d {quote(text)}"
+    return (
+        f"curl -s {quote_path(url, safe=':/[]')}/predict -H 'content-type: application/json' -d {quote(text)}"
+    )
 
 
 def example_request(bundle: Path) -> dict[str, Any] | None:

@@ -5,7 +5,6 @@ A file and not a message, so that a worker that starts later, or outlives the ke
 
 from __future__ import annotations
 
-import os
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -67,7 +66,7 @@ class LiveFile:
     def changed(self) -> tuple[Assigned, ...] | None:
         """What is live, if that was written since the last call; ``None`` if not."""
         try:
-            found = os.stat(self._path)
+            found = self._path.stat()
             stamp = (found.st_mtime_ns, found.st_ino)
             if stamp == self._seen:
                 return None

@@ -37,15 +37,15 @@ class QuickReader:
         self._strings = [place for place, column in enumerate(columns) if column.kind not in _NUMBERS]
         fields = [_field(place, column) for place, column in enumerate(columns)]
         names = {f"c{place}": column.name for place, column in enumerate(columns)}
-        row = msgspec.defstruct(
+        row: Any = msgspec.defstruct(
             "Row", fields, rename=names, forbid_unknown_fields=True, gc=False, kw_only=True
         )
-        listed = tuple[tuple(_type(column) for column in columns)]  # type: ignore[misc]
+        listed: Any = tuple.__class_getitem__(tuple(_type(column) for column in columns))
         wrapped = msgspec.defstruct(
             "Wrapped",
             [
-                ("features", row | listed | UnsetType, UNSET),  # type: ignore[operator]
-                ("input", row | listed | UnsetType, UNSET),  # type: ignore[operator]
+                ("features", row | listed | UnsetType, UNSET),
+                ("input", row | listed | UnsetType, UNSET),
                 ("id", str | int | UnsetType, UNSET),
             ],
             forbid_unknown_fields=True,
@@ -75,7 +75,7 @@ class QuickReader:
             if b'"features"' not in start and b'"input"' not in start and b'"id"' not in start:
                 values = self._values(self._plain(body))
                 return (values, None) if body.count(b":") == self._colons else None
-            wrapped = self._wrapped(body)
+            wrapped: Any = self._wrapped(body)
         except (msgspec.DecodeError, UnicodeDecodeError):
             return None
         row = wrapped.features

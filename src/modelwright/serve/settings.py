@@ -16,12 +16,14 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
         name: Its name in routes.
         project: Whose releases say what is live, and under whose name the log stands.
         bundle: A bundle that is served whatever the releases say; empty for the champion.
+        version: That bundle's.
         work_dir: Where a release's relative bundle folder starts.
     """
 
     name: str
     project: str
     bundle: str = ""
+    version: int = 0
     work_dir: str = ""
 
 
@@ -116,6 +118,7 @@ class Word(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         state: "ready", or "failed" with why.
         reason, instruction, details, code: Of the error.
         versions: Ready: what is served, by name.
+        bundle: Ready: where the first one lies.
     """
 
     state: str
@@ -124,3 +127,4 @@ class Word(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     details: tuple[str, ...] = ()
     code: int = 0
     versions: dict[str, int] = {}
+    bundle: str = ""

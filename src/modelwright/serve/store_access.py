@@ -60,5 +60,3 @@ class StoreAccess:
 
                 self._store = open_store(self._url)
             return self._store
-
-

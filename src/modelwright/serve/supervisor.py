@@ -34,8 +34,8 @@ _STEADY = 30.0  # a child that lived so long starts again at once
 _START_SECONDS = 120.0
 _GRACE = 5.0  # beyond the drain time, before children are killed
 
-Ready = Callable[[str, dict[str, int]], None]
-"""Told once all processes are ready: the address, and the version served under each name."""
+Ready = Callable[[str, dict[str, int], str], None]
+"""Told once all are ready: the address, the version served under each name, the first one's bundle."""
 
 
 class ChildFailed(ModelwrightError):
@@ -80,6 +80,7 @@ class Supervisor:
         self._stopping = False
         self._failure: ModelwrightError | None = None
         self._versions: dict[str, int] = {}
+        self._bundle = ""
         self._processes: list[Process] = []
 
     def run(self, on_ready: Ready | None = None) -> int:
@@ -118,7 +119,7 @@ class Supervisor:
             if not told and all(each.ready for each in self._processes):
                 told = True
                 if on_ready is not None:
-                    on_ready(address, self._versions)
+                    on_ready(address, self._versions, self._bundle)
             if not told:
                 self._check_start(deadline)
             else:
@@ -204,6 +205,7 @@ class Supervisor:
         if word.state == "ready":
             each.ready = True
             self._versions.update(word.versions)
+            self._bundle = word.bundle or self._bundle
         elif self._failure is None:
             self._failure = ChildFailed(word)
 

@@ -85,7 +85,7 @@ async def _work(child: Child, tell: Callable[[Word], None]) -> int:
     sweeping = asyncio.create_task(_sweep(lane, server))
     while not server.started and not serving.done():
         await asyncio.sleep(0.001)
-    tell(Word(state="ready", versions={name: each.version for name, each in engine.deployments.items()}))
+    tell(_ready(engine))
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
     server.should_exit = True
@@ -95,6 +95,11 @@ async def _work(child: Child, tell: Callable[[Word], None]) -> int:
     store.close()
     journal.close()
     return 0
+
+
+def _ready(engine: Engine) -> Word:
+    versions = {name: each.version for name, each in engine.deployments.items()}
+    return Word(state="ready", versions=versions, bundle=engine.find("").assigned.bundle)
 
 
 def _listen_to(child: Child, stop: asyncio.Event, again: asyncio.Event) -> None:

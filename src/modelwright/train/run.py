@@ -7,9 +7,6 @@ champion stays so until then. Running again starts over with the next number.
 
 from __future__ import annotations
 
-import dataclasses
-from pathlib import Path
-
 from modelwright.project import lock
 from modelwright.project.load import Project
 from modelwright.project.settings import Settings, resolve
@@ -47,7 +44,7 @@ def train_project(
     """
     settings = settings or resolve(project)
     if data_override is not None:
-        project = _with_data(project, data_override)
+        project = project.with_source(data_override)
     check_reachable(settings.tracking_uri)
     with (
         lock.hold(settings.work_dir),
@@ -61,9 +58,3 @@ def train_project(
         )
         return session.run(release=release, actor=actor)
 
-
-def _with_data(project: Project, source: str) -> Project:
-    local = "://" not in source and not source.startswith("sklearn:")
-    place = str(Path(source).expanduser().absolute()) if local else source
-    data = project.file.data.model_copy(update={"source": place})
-    return dataclasses.replace(project, file=project.file.model_copy(update={"data": data}))

@@ -1,4 +1,4 @@
-"""Journals as the keeper and a worker's neighbours read them: from where they stopped, to the last whole frame."""
+"""Journals as the keeper reads them: from where it stopped to the last whole frame."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -158,10 +159,8 @@ class JournalWriter:
     def _give_up(self) -> None:
         """Leave the segment; blot out a half-written frame where the disk still lets us."""
         if self._file >= 0:
-            try:
+            with contextlib.suppress(OSError):  # the reader's checksum stops there all the same
                 os.pwrite(self._file, bytes(HEADER.size), self._offset)
-            except OSError:
-                pass  # the reader's checksum stops there all the same
         self._close_file()
 
     def _close_file(self) -> None:

@@ -138,7 +138,9 @@ class Delivery:
 
     def _set_aside(self, record: PredictionRecord, error: ModelwrightError) -> None:
         logger.error("Prediction %s cannot be stored: %s", record.id, error)
-        line = msgspec.json.encode({"error": str(error), "record": msgspec.to_builtins(record)}, enc_hook=repr)
+        line = msgspec.json.encode(
+            {"error": str(error), "record": msgspec.to_builtins(record)}, enc_hook=repr
+        )
         with (self._root / "set-aside.jsonl").open("ab") as file:
             file.write(line + b"\n")
             file.flush()
@@ -146,6 +148,6 @@ class Delivery:
 
 
 def backlog(root: Path) -> dict[str, Any]:
-    """How much lies in the journals under ``root``: segments and their bytes, delivered ones not yet removed included."""
+    """Segments under ``root`` and their bytes, with those delivered and not removed yet."""
     sizes = [path.stat().st_size for directory in journals(root) for path in directory.glob("*.seg")]
     return {"segments": len(sizes), "bytes": sum(sizes)}

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from modelwright.bundle.read import verify
 from modelwright.errors import ModelwrightError
 from modelwright.serve.errors import NothingToServe
 from modelwright.serve.live import Assigned, publish
@@ -38,7 +37,6 @@ class ReleaseWatch:
 
         Raises:
             NothingToServe: A project has no release.
-            ModelwrightError: A bundle does not verify.
         """
         for target in self._targets:
             self._assigned[target.name] = self._of_target(target)
@@ -60,6 +58,9 @@ class ReleaseWatch:
         if release is None or release.sequence in {known, self._refused.get(target.name)}:
             return False
         assigned = _of_release(target, release)
+        # Imported here: what is live at the start is verified by the workers, and NumPy takes its time.
+        from modelwright.bundle.read import verify
+
         try:
             verify(assigned.bundle)
         except ModelwrightError as error:
@@ -78,13 +79,8 @@ class ReleaseWatch:
 
     def _of_target(self, target: Target) -> Assigned:
         if target.bundle:
-            manifest = verify(target.bundle)
             return Assigned(
-                name=target.name,
-                project=target.project,
-                version=manifest.version,
-                bundle=target.bundle,
-                content_hash=manifest.content_hash,
+                name=target.name, project=target.project, version=target.version, bundle=target.bundle
             )
         release = self._store.releases.current(target.project)
         if release is None:

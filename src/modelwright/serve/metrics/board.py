@@ -47,8 +47,9 @@ class Board:
 
     def place(self, key: Key) -> int:
         """Where ``key`` is counted; for ``add_at``."""
-        found = self._places.get(key)
-        return self._make(key) if found is None else found
+        if key not in self._places:
+            self._places[key] = self._make(key)
+        return self._places[key]
 
     def add(self, key: Key, amount: float = 1.0) -> None:
         """Count ``amount``."""
@@ -63,18 +64,13 @@ class Board:
         padded = text + b" " * (-len(text) % 8)
         end = self._used + _WORD.size + len(padded) + _VALUE.size
         if end > _CAPACITY:
-            return self._places.setdefault(("overflow",), self._place_of_overflow())
+            return _CAPACITY // 8 - 1  # a cell nobody reads: labels without end must not end the worker
         _WORD.pack_into(self._map, self._used, len(padded))
         self._map[self._used + 8 : self._used + 8 + len(padded)] = padded
-        place = (end - _VALUE.size) // 8
+        place: int = (end - _VALUE.size) // 8
         self._used = end
         _WORD.pack_into(self._map, 0, end)  # last: a reader never sees half an entry
-        self._places[key] = place
         return place
-
-    def _place_of_overflow(self) -> int:
-        """A cell behind the last entry, which nobody reads: labels without end must not end the worker."""
-        return _CAPACITY // 8 - 1
 
 
 def total(run_dir: Path) -> dict[Key, float]:

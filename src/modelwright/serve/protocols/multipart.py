@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import logging
 from email.message import Message
 from typing import Any
 
@@ -11,6 +12,7 @@ from python_multipart.multipart import MultipartParser
 
 from modelwright.serve.errors import BadBody
 
+_SILENT = logging.Logger("form", logging.CRITICAL + 1)
 _MOST_PARTS = 2_000
 _MOST_HEADER = 8_192
 _MOST_BOUNDARY = 70  # RFC 2046, 5.1.1
@@ -106,6 +108,7 @@ def _parts(body: bytes, boundary: str) -> list[_Part]:
     }
     try:
         parser = MultipartParser(marker, callbacks)
+        parser.logger = _SILENT  # the refusal says it; a stranger is not to fill the log
         parser.write(body)
         parser.finalize()
     except FormParserError as error:

@@ -71,5 +71,3 @@ async def ask(site: Site, request: Request, wire: Wire, body: bytes, received: f
         status_code=reply.status,
         headers={**reply.headers, "content-type": reply.content_type},
     )
-
-

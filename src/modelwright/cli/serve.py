@@ -1,0 +1,108 @@
+"""``modelwright serve``: what was released, or bundles by name, over HTTP until told to stop."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from modelwright.cli.terminal import Terminal
+from modelwright.cli.verb import verb
+
+if TYPE_CHECKING:
+    from modelwright.project.settings import Settings
+    from modelwright.serve.launch import Readiness
+    from modelwright.serve.settings import Target
+
+
+@verb(
+    "serve",
+    examples=[
+        ("modelwright serve examples/iris", "the version that was released last, and every later one"),
+        ("modelwright serve --port 8080 --workers 4", "the project here, four processes"),
+        ("modelwright serve --bundle .modelwright/bundles/v3", "this bundle, whatever is released"),
+        ("modelwright serve fraud iris", "two projects in one server, the first also at the root"),
+    ],
+)
+@click.argument("paths", nargs=-1, metavar="[PATH]...")
+@click.option("--bundle", "bundles", multiple=True, metavar="DIR", help="Serve this bundle; may be repeated.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on; 0 takes a free one.")
+@click.option("--host", help="Address to listen on. Default: this machine only.")
+@click.option(
+    "--workers", type=click.IntRange(1, 64), help="Server processes. Default: a core each, up to four."
+)
+@click.option("--log-format", type=click.Choice(["text", "json"]), default="text", help="Form of the log.")
+@click.option(
+    "--durability",
+    type=click.Choice(["disk", "memory"]),
+    default="disk",
+    help="What an answer waits for: its log entry on the disk, or handed to the system only.",
+)
+def command(
+    terminal: Terminal,
+    *,
+    paths: tuple[str, ...],
+    bundles: tuple[str, ...],
+    port: int | None,
+    host: str | None,
+    workers: int | None,
+    log_format: str,
+    durability: str,
+) -> None:
+    """Serve released versions over HTTP.
+
+    A project's server follows its releases: 'modelwright promote' reaches it within two seconds,
+    without a failed request. Ctrl+C finishes the requests under way and stops.
+    """
+    from modelwright.serve.launch import serve
+    from modelwright.serve.plan import serve_settings
+
+    flags: dict[str, object] = {"port": port or None, "host": host, "workers": workers}
+    targets, settings, threshold = _targets(terminal, paths, bundles, flags)
+    told = serve_settings(
+        targets,
+        settings,
+        port=port,
+        log_format=log_format,
+        sync=durability == "disk",
+        retrain_threshold=threshold,
+    )
+    serve(told, on_ready=lambda ready: _tell(terminal, ready))
+
+
+def _targets(
+    terminal: Terminal, paths: tuple[str, ...], bundles: tuple[str, ...], flags: dict[str, object]
+) -> tuple[list[Target], Settings, int | None]:
+    """What was named, the settings of the first project (or of this folder), and its retraining threshold."""
+    from modelwright.cli.context import open_project
+    from modelwright.project.settings import resolve
+    from modelwright.serve.plan import bundle_target, is_bundle, project_target
+
+    targets: list[Target] = []
+    settings: Settings | None = None
+    threshold: int | None = None
+    for path in paths or ([] if bundles else [None]):
+        if path is not None and is_bundle(Path(path)):
+            targets.append(bundle_target(Path(path)))
+            continue
+        project, own = open_project(terminal, path, flags)
+        targets.append(project_target(project, own))
+        if settings is None:
+            settings, threshold = own, project.file.retrain.new_samples
+    targets += [bundle_target(Path(bundle)) for bundle in bundles]
+    return targets, settings or resolve(flags=flags), threshold
+
+
+def _tell(terminal: Terminal, ready: Readiness) -> None:
+    def show() -> None:
+        served = ", ".join(f"{name} version {version}" for name, version in ready.versions.items())
+        terminal.print(f"Serving {served} at {ready.url}")
+        if ready.curl:
+            terminal.print(f"\nTry it:\n  {ready.curl}")
+        terminal.print(f"\nDocumentation: {ready.url}/docs   Stop: Ctrl+C")
+
+    data = {"url": ready.url, "versions": ready.versions, "curl": ready.curl}
+    terminal.result(data, show)
+    sys.stdout.flush()
