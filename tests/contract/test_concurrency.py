@@ -12,7 +12,7 @@ from modelwright.testing.factories import prediction, version
 
 from .conftest import database_of
 
-PROCESSES = 4
+PROCESSES = 3
 
 
 def together(count, work):
@@ -28,7 +28,7 @@ def together(count, work):
 
 
 def reserve_in_process(url, gate, numbers):
-    gate.wait()
+    gate.wait(timeout=60)
     with closing(open_store(url)) as store:
         numbers.put([store.versions.reserve("iris") for _ in range(25)])
 
@@ -38,14 +38,15 @@ def test_processes_open_a_fresh_store_and_reserve_at_once(url):
     context = multiprocessing.get_context("spawn")
     gate, numbers = context.Barrier(PROCESSES), context.Queue()
     processes = [
-        context.Process(target=reserve_in_process, args=(url, gate, numbers)) for _ in range(PROCESSES)
+        context.Process(target=reserve_in_process, args=(url, gate, numbers), daemon=True)
+        for _ in range(PROCESSES)
     ]
     for process in processes:
         process.start()
-    reserved = [number for _ in processes for number in numbers.get(timeout=60)]
     for process in processes:
-        process.join(timeout=60)
+        process.join(timeout=90)
     assert [process.exitcode for process in processes] == [0] * PROCESSES
+    reserved = [number for _ in processes for number in numbers.get(timeout=10)]
     assert sorted(reserved) == list(range(1, 25 * PROCESSES + 1))
 
 
