@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -78,7 +79,9 @@ def show_outcome(terminal: Terminal, outcome: Outcome) -> None:
 def _console() -> Console:
     from rich.console import Console
 
-    return Console(stderr=True, highlight=False, emoji=False, markup=False)
+    # Folded to 80 columns in a file, the leaderboard would be hard to read.
+    width = None if sys.stderr.isatty() or "COLUMNS" in os.environ else 140
+    return Console(stderr=True, highlight=False, emoji=False, markup=False, width=width)
 
 
 def _leaderboard(model: ModelOutcome) -> Any:
@@ -222,7 +225,9 @@ class _Drawn:
         self._update(completed=self._done * _STEPS)
         if self._bar is None:
             score = row["score"]
-            value = "" if score is None or score["value"] is None else f" {row['metric']} {_with_spread(score)}"
+            value = (
+                "" if score is None or score["value"] is None else f" {row['metric']} {_with_spread(score)}"
+            )
             said = value if row["eligible"] else f"{value}: {row['reason']}"
             self._terminal.say(f"[{time.monotonic() - self._started:6.1f} s]   {name}{said}")
 

@@ -7,6 +7,8 @@ champion stays so until then. Running again starts over with the next number.
 
 from __future__ import annotations
 
+import time
+
 from modelwright.project import lock
 from modelwright.project.load import Project
 from modelwright.project.settings import Settings, resolve
@@ -42,6 +44,7 @@ def train_project(
         ModelwrightError: Settings, data, tracking, every candidate, or the disk failed. The champion
             is as it was.
     """
+    started = time.time()
     settings = settings or resolve(project)
     if data_override is not None:
         project = project.with_source(data_override)
@@ -56,5 +59,4 @@ def train_project(
         session = Session(
             project=project, store=store, progress=progress or Silent(), settings=settings, tracker=tracker
         )
-        return session.run(release=release, actor=actor)
-
+        return session.run(release=release, actor=actor, started=started)

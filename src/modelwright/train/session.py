@@ -37,9 +37,8 @@ class Session:
     tracker: Tracker
     datasets: dict[str, Dataset] = field(default_factory=dict)
 
-    def run(self, *, release: bool, actor: str) -> Outcome:
-        """All steps, in order."""
-        started = time.time()
+    def run(self, *, release: bool, actor: str, started: float) -> Outcome:
+        """All steps, in order; ``started`` is when the command did, seconds since the epoch."""
         parts = parts_of(self.project.file)
         # Every candidate is built before anything else: a misspelt setting must not cost a training.
         candidates = {
