@@ -19,7 +19,9 @@ def schema_of(**kinds: Kind) -> TableSchema:
 
 def test_date_parts_are_those_of_the_calendar() -> None:
     """Year, month, day, weekday (Monday 0), hour with minutes, and days since the earliest training date."""
-    when = np.array(["2024-02-29T18:30:00", "2024-03-01", "1969-12-31T23:00:00", "NaT"], dtype="datetime64[us]")
+    when = np.array(
+        ["2024-02-29T18:30:00", "2024-03-01", "1969-12-31T23:00:00", "NaT"], dtype="datetime64[us]"
+    )
     encoder = Encoder.fit(schema_of(when=Kind.DATETIME), {"when": when[:2]})
     numbers, strings = encoder.transform_dense({"when": when})
     assert encoder.number_names[:2] == ("when.year", "when.month")
