@@ -106,6 +106,9 @@ class _Fault(ModelwrightError):
 
 
 def _usage(error: click.UsageError, terminal: Terminal) -> int:
+    if error.ctx is not None and type(error).__name__ == "NoArgsIsHelpError":  # absent from click 8.1
+        click.echo(error.ctx.get_help(), err=True)
+        return ExitCode.USAGE
     path = error.ctx.command_path if error.ctx is not None else "modelwright"
     wrapped = ModelwrightError(error.format_message(), f"See: {path} --help")
     wrapped.code = ExitCode.USAGE
