@@ -169,7 +169,10 @@ SETTINGS: tuple[Setting, ...] = (
         "port", _whole(0, 65535), 5000, "Port the server listens on; 0 takes a free one.", ("serve", "port")
     ),
     Setting(
-        "workers", _whole(1, 256), _workers, "Server processes on the port; by default one a core, up to four."
+        "workers",
+        _whole(1, 256),
+        _workers,
+        "Server processes on the port; by default one a core, up to four.",
     ),
     Setting("log_level", _one_of(LOG_LEVELS), "info", "Least severity that is logged."),
     Setting("log_format", _one_of(LOG_FORMATS), "text", "How the server logs: for people or as JSON lines."),
