@@ -51,7 +51,7 @@ def objects(values: Sequence[str]) -> np.ndarray:
 def make_table(
     rows: int, *, seed: int = 0, missing: bool = True, strings: bool = True, text: bool = False
 ) -> Table:
-    """A mixed table: numbers of different sizes (some rounded), categories with rare and missing ones, text."""
+    """A mixed table: numbers of different sizes (some rounded), categories (rare, missing), text."""
     rng = np.random.default_rng(seed)
     columns: dict[str, np.ndarray] = {}
     specs: list[Column] = []

@@ -36,7 +36,7 @@ def test_columns_that_carry_nothing_are_left_out_with_a_reason() -> None:
     """Identifiers, constants, images and near-unique categories are never features."""
     many = objects([f"value {number}" for number in range(300)])
     schema = schema_of(i=Kind.IDENTIFIER, c=Kind.CONSTANT, p=Kind.IMAGE, u=Kind.CATEGORICAL, x=Kind.NUMERIC)
-    columns = {name: many for name in "icpu"} | {"x": np.arange(300.0)}
+    columns = dict.fromkeys("icpu", many) | {"x": np.arange(300.0)}
     encoder = Encoder.fit(schema, columns)
     assert encoder.names == ("x",)
     assert set(encoder.ignored) == set("icpu")

@@ -18,6 +18,7 @@ import msgspec
 from modelwright.errors import ModelwrightError
 from modelwright.serve.journal.entries import Context, Entry, Note
 from modelwright.serve.journal.reader import Tail, journals, owner_is_dead, remove_journal
+from modelwright.serve.wording import META
 from modelwright.store.errors import StoreUnavailable
 from modelwright.store.ports import Store
 from modelwright.store.records import PredictionRecord
@@ -25,7 +26,6 @@ from modelwright.store.records import PredictionRecord
 logger = logging.getLogger(__name__)
 
 KEEPER_LOCK = "keeper.lock"
-_META = frozenset({"latency", "prediction_id", "model_version", "warnings"})
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _decode = msgspec.json.Decoder().decode
 
@@ -44,7 +44,7 @@ def record_of(entry: Entry, contexts: Mapping[int, Context]) -> PredictionRecord
         time=_EPOCH + timedelta(microseconds=entry.time),
         status=entry.status,
         inputs=inputs,
-        outputs={key: value for key, value in reply.items() if key not in _META},
+        outputs={key: value for key, value in reply.items() if key not in META},
         warnings=tuple(reply.get("warnings", ())),
         latency=entry.latency,
         client=entry.client,
