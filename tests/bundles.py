@@ -36,7 +36,9 @@ class Table:
 
     def labels(self, count: int) -> np.ndarray:
         """The hidden quantity cut into ``count`` classes, 0 and up."""
-        return np.digitize(self.hidden, np.quantile(self.hidden, np.arange(1, count) / count)).astype(np.int64)
+        return np.digitize(self.hidden, np.quantile(self.hidden, np.arange(1, count) / count)).astype(
+            np.int64
+        )
 
 
 def objects(values: Sequence[str]) -> np.ndarray:
@@ -49,7 +51,7 @@ def objects(values: Sequence[str]) -> np.ndarray:
 def make_table(
     rows: int, *, seed: int = 0, missing: bool = True, strings: bool = True, text: bool = False
 ) -> Table:
-    """A mixed table: numbers of different sizes (some rounded), categories with rare and missing ones, text."""
+    """A mixed table: numbers of different sizes (some rounded), categories (rare, missing), text."""
     rng = np.random.default_rng(seed)
     columns: dict[str, np.ndarray] = {}
     specs: list[Column] = []
@@ -93,7 +95,13 @@ class Fitted:
 
 
 def fit_model(
-    estimator: Any, table: Table, *, task: Task, recipe: Recipe, target: np.ndarray | None = None, outputs: int = 1
+    estimator: Any,
+    table: Table,
+    *,
+    task: Task,
+    recipe: Recipe,
+    target: np.ndarray | None = None,
+    outputs: int = 1,
 ) -> Fitted:
     """Fit an estimator on all rows of a table, and export it."""
     encoder = Encoder.fit(table.schema, table.columns)

@@ -46,6 +46,8 @@ def test_one_row_that_cannot_be_kept_keeps_all_out(store):
         store.predictions.add([prediction("a"), prediction("x" * 201)])
     with pytest.raises(Unstorable, match="JSON"):
         store.predictions.add([prediction("a"), prediction("b", inputs=object())])
+    with pytest.raises(Unstorable, match="latency"):
+        store.predictions.add([prediction("a"), prediction("b", latency=float("nan"))])
     assert store.predictions.count("iris") == 0
 
 

@@ -22,6 +22,7 @@ from modelwright.bundle.neighbours import NeighborsClassifier, NeighborsRegresso
 from modelwright.bundle.trees import add_exact_sum, add_forest, histogram_forest, sklearn_forest
 
 _MOST_NEIGHBOUR_VALUES = 20_000_000
+_NO_GRID = 2.0**-20  # makes the neighbours' grid as fine as float64 itself
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def adder_for(estimator: Any) -> Adder | None:
         if isinstance(estimator, kinds):
             return adder
     if isinstance(estimator, LinearModel) and not isinstance(estimator, LinearClassifierMixin):
-        return _add_linear_regression if type(estimator).predict is LinearModel.predict else None
+        return _add_linear_regression
     return None
 
 
@@ -76,8 +77,8 @@ def _add_forest_model(graph: Graph, features: str, estimator: Any) -> Outputs:
         raise NotExportable("The model predicts several targets at once.")
     members = len(getattr(estimator, "estimators_", ()))
     if not hasattr(estimator, "classes_"):
-        total = add_forest(graph, sklearn_forest(estimator, 1), features)
-        return Value(graph.add("Div", total, graph.const(members, np.float32)) if members > 1 else total)
+        total = add_exact_sum(graph, sklearn_forest(estimator, 1), features)
+        return Value(graph.add("Div", total, graph.const(float(members), np.float64)) if members else total)
     forest = sklearn_forest(estimator, len(estimator.classes_))
     if members == 0:
         shares = add_forest(graph, forest, features)
@@ -88,10 +89,12 @@ def _add_forest_model(graph: Graph, features: str, estimator: Any) -> Outputs:
 
 
 def _add_histogram(graph: Graph, features: str, estimator: Any) -> Outputs:
-    raw = add_forest(graph, histogram_forest(estimator), features)
+    forest = histogram_forest(estimator)
     if isinstance(estimator, ensemble.HistGradientBoostingRegressor):
+        raw = add_exact_sum(graph, forest, features)
         log_link = estimator.loss in {"poisson", "gamma"}
         return Value(graph.add("Exp", raw) if log_link else raw)
+    raw = add_forest(graph, forest, features)
     return _linked_classes(graph, raw, "sigmoid" if estimator.n_trees_per_iteration_ == 1 else "softmax")
 
 
@@ -104,11 +107,12 @@ def _add_lightgbm(graph: Graph, features: str, estimator: Any) -> Outputs:
 
 
 def _add_booster(graph: Graph, features: str, booster: Booster, classifies: bool) -> Outputs:
-    raw = add_forest(graph, booster.forest, features)
+    dtype = np.float32 if classifies else np.float64
+    raw = (add_forest if classifies else add_exact_sum)(graph, booster.forest, features)
     if booster.average > 1:
-        raw = graph.add("Div", raw, graph.const(booster.average, np.float32))
+        raw = graph.add("Div", raw, graph.const(booster.average, dtype))
     if booster.slope != 1.0:
-        raw = graph.add("Mul", raw, graph.const(booster.slope, np.float32))
+        raw = graph.add("Mul", raw, graph.const(booster.slope, dtype))
     if classifies:
         return _linked_classes(graph, raw, booster.link)
     link = {"exp": "Exp", "sigmoid": "Sigmoid"}.get(booster.link)
@@ -270,7 +274,9 @@ def _add_neighbours(graph: Graph, features: str, estimator: Any) -> Outputs:
         raise NotExportable("The model predicts several targets at once.")
     _check_size(estimator._fit_X)
     twin = own(estimator.n_neighbors, weights=estimator.weights)
-    return _add_own_neighbours(graph, features, twin.fit(_dense(estimator._fit_X), targets.reshape(-1)))
+    twin.fit(_dense(estimator._fit_X), targets.reshape(-1))
+    twin.step_ = twin.step_ * _NO_GRID
+    return _add_own_neighbours(graph, features, twin)
 
 
 def _check_size(known: Any) -> None:

@@ -60,7 +60,10 @@ def column_graph(onnx_bytes: bytes, encoder: Encoder) -> bytes:
     if not encoder.columnar:
         raise NotExportable("A text or date-time column is encoded outside the graph.")
     model = onnx.load_model_from_string(onnx_bytes)
-    graph = Graph(_OWN_PREFIX)
+    prefix = _OWN_PREFIX
+    while any(name.startswith(prefix) for name in encoder.names):
+        prefix = f"/{prefix}"
+    graph = Graph(prefix)
     renamed = {}
     if encoder.number_names:
         renamed[NUMBERS] = _packed_columns(graph, encoder.number_names, FLOAT)
@@ -68,11 +71,11 @@ def column_graph(onnx_bytes: bytes, encoder: Encoder) -> bytes:
         renamed[STRINGS] = _packed_columns(graph, encoder.string_names, STRING)
     produced = {name for node in model.graph.node for name in node.output}
     produced |= {tensor.name for tensor in model.graph.initializer}
-    renamed |= {name: f"{_OWN_PREFIX}inner/{name}" for name in produced}
+    renamed |= {name: f"{prefix}inner/{name}" for name in produced}
     for node in model.graph.node:
         node.input[:] = [renamed[name] for name in node.input]
         node.output[:] = [renamed[name] for name in node.output]
-        node.name = f"{_OWN_PREFIX}inner/{node.name}"
+        node.name = f"{prefix}inner/{node.name}"
     for tensor in model.graph.initializer:
         tensor.name = renamed[tensor.name]
     graph.nodes.extend(model.graph.node)
@@ -88,15 +91,25 @@ def _packed_columns(graph: Graph, names: tuple[str, ...], kind: int) -> str:
 
 
 def _flat_output(graph: Graph, output: onnx.ValueInfoProto, tensor: str) -> None:
-    """Give out a vector as it is, and a matrix column by column (``p0``, ``d0``, ...)."""
+    """Give out a vector as it is, and a matrix column by column (``p0``, ``d0``, ...).
+
+    Where a column of the table has that name already, an underscore is put behind it.
+    """
     dimensions = output.type.tensor_type.shape.dim
     if len(dimensions) == 1:
-        graph.output(tensor, output.name, output.type.tensor_type.elem_type, ["rows"])
+        name = _untaken(graph, output.name)
+        graph.output(tensor, name, output.type.tensor_type.elem_type, ["rows"])
         return
-    letter = output.name[0]
     for column in range(dimensions[1].dim_value):
         picked = graph.add("Gather", tensor, graph.const(column, np.int64), axis=1)
-        graph.output(picked, f"{letter}{column}", FLOAT, ["rows"])
+        graph.output(picked, _untaken(graph, f"{output.name[0]}{column}"), FLOAT, ["rows"])
+
+
+def _untaken(graph: Graph, name: str) -> str:
+    taken = {entry.name for entry in graph.inputs}
+    while name in taken:
+        name = f"{name}_"
+    return name
 
 
 def _absent_as_missing(graph: Graph, features: str) -> str:
@@ -113,7 +126,7 @@ def _give_out(graph: Graph, outputs: Outputs, estimator: Any, task: Task, n_labe
             graph.output(_vector(graph, label, INT64), "label", INT64, ["rows"])
             graph.output(graph.cast(probabilities, FLOAT), "probabilities", FLOAT, ["rows", n_labels])
         case (Task.REGRESSION, Value(value)):
-            graph.output(_vector(graph, value, FLOAT), "value", FLOAT, ["rows"])
+            graph.output(_vector(graph, value, DOUBLE), "value", DOUBLE, ["rows"])
         case (Task.CLUSTERING, Clusters(label, distances)):
             graph.output(_vector(graph, label, INT64), "label", INT64, ["rows"])
             graph.output(graph.cast(distances, FLOAT), "distances", FLOAT, ["rows", n_labels])

@@ -12,7 +12,7 @@ A bundle is a folder::
 
 The graph of every model takes up to two inputs, ``numbers`` (float32, [rows, k]) and ``strings``
 (string, [rows, m]), and gives for a classification ``label`` (int64, [rows], an index into the
-labels) and ``probabilities`` (float32, [rows, classes]); for a regression ``value`` (float32,
+labels) and ``probabilities`` (float32, [rows, classes]); for a regression ``value`` (float64,
 [rows]); for a clustering ``label`` (int64, [rows]) and ``distances`` (float32, [rows, clusters]).
 
 A reader of format N reads every format up to N. To change the format: raise FORMAT, keep the old

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 import numpy as np
@@ -79,13 +79,8 @@ class Preprocessor(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             encoder: Where the rows come from; gives the features their names.
         """
         numbers = packed.numbers
-        missing = np.isnan(numbers)
-        fills = _medians(numbers, missing)
-        flagged = np.flatnonzero(missing.any(axis=0)) if recipe.impute else np.zeros(0, dtype=int)
-        means: np.ndarray = np.zeros(0)
-        scales: np.ndarray = np.zeros(0)
-        if recipe.scale:
-            means, scales = _moments(np.where(missing, fills, numbers) if recipe.impute else numbers)
+        columns = [_Column.of(numbers[:, slot], recipe) for slot in range(numbers.shape[1])]
+        flagged = [slot for slot, column in enumerate(columns) if column.gaps and recipe.impute]
         width = 0 if packed.text is None else packed.text.width
         number_names = tuple(f"number {slot}" for slot in range(numbers.shape[1] + width))
         string_names = tuple(f"string {slot}" for slot in range(packed.strings.shape[1]))
@@ -93,10 +88,10 @@ class Preprocessor(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             recipe=recipe,
             number_names=number_names if encoder is None else encoder.number_names,
             string_names=string_names if encoder is None else encoder.string_names,
-            fills=tuple(fills.tolist()),
-            flagged=tuple(flagged.tolist()),
-            means=tuple(means.tolist()),
-            scales=tuple(scales.tolist()),
+            fills=tuple(column.median for column in columns),
+            flagged=tuple(flagged),
+            means=tuple(column.mean for column in columns) if recipe.scale else (),
+            scales=tuple(column.spread for column in columns) if recipe.scale else (),
             categories=tuple(
                 _kept_categories(packed.strings[:, slot], recipe) for slot in range(packed.strings.shape[1])
             ),
@@ -138,24 +133,28 @@ class Preprocessor(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         codes = self._codes(packed.strings)
         numbers = self._numbers(packed.numbers)
         if packed.text is None:
-            return np.hstack([numbers, self._spread(codes)])
+            return np.hstack([numbers, self._spread(codes)]) if self.categories else numbers
         return self._sparse_matrix(numbers, codes, packed.text)
 
     def _numbers(self, numbers: np.ndarray) -> np.ndarray:
-        """Imputed and scaled numbers, then the indicators of missing ones."""
-        missing = np.isnan(numbers)
-        values = numbers
-        if self.recipe.impute and self.fills:
-            values = np.where(missing, np.array(self.fills, dtype=np.float32), values)
+        """Imputed and scaled numbers, then the indicators of missing ones, in one new array."""
+        plain = numbers.shape[1]
+        values = np.empty((len(numbers), plain + len(self.flagged)), dtype=np.float32)
+        block = values[:, :plain]
+        block[:] = numbers
+        for place, slot in enumerate(self.flagged):
+            values[:, plain + place] = np.isnan(numbers[:, slot])
+        if self.recipe.impute:
+            for slot, fill in enumerate(self.fills):
+                column = block[:, slot]
+                column[np.isnan(column)] = fill
         if self.means:
-            means = np.array(self.means, dtype=np.float32)
-            scales = np.array(self.scales, dtype=np.float32)
+            block -= np.array(self.means, dtype=np.float32)
             with np.errstate(over="ignore"):
-                values = (values - means) / scales
-            values = np.maximum(np.minimum(values, LARGEST), -LARGEST)
-        if not self.flagged:
-            return values
-        return np.hstack([values, missing[:, list(self.flagged)].astype(np.float32)])
+                block /= np.array(self.scales, dtype=np.float32)
+            np.minimum(block, LARGEST, out=block)
+            np.maximum(block, -LARGEST, out=block)
+        return values
 
     @cached_property
     def _lookups(self) -> tuple[dict[str, int], ...]:
@@ -203,30 +202,29 @@ class Preprocessor(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return matrix
 
 
-def _medians(numbers: np.ndarray, missing: np.ndarray) -> np.ndarray:
-    """Median of each column's known numbers as float32; 0 where none is known."""
-    medians = np.zeros(numbers.shape[1], dtype=np.float32)
-    for slot in range(numbers.shape[1]):
-        known = numbers[~missing[:, slot], slot]
-        if len(known):
-            medians[slot] = np.median(known.astype(np.float64))
-    return medians
+class _Column(NamedTuple):
+    """What is learned of one column of numbers; each figure is a float32 number."""
 
+    gaps: bool
+    median: float
+    mean: float
+    spread: float
 
-def _moments(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of each column as float32; a spread of zero becomes one."""
-    means = np.zeros(numbers.shape[1], dtype=np.float32)
-    scales = np.ones(numbers.shape[1], dtype=np.float32)
-    for slot in range(numbers.shape[1]):
-        column = numbers[:, slot].astype(np.float64)
-        known = column[~np.isnan(column)]
-        if len(known):
-            means[slot] = known.mean()
-            spread = np.float32(known.std())
-            # Spread within float32's rounding of the mean is no spread: dividing would blow up noise.
-            if spread > np.abs(means[slot]) * np.finfo(np.float32).eps and spread > np.finfo(np.float32).tiny:
-                scales[slot] = spread
-    return means, scales
+    @classmethod
+    def of(cls, values: np.ndarray, recipe: Recipe) -> _Column:
+        """Measure one column, in float64: 0 where nothing is known, a spread of one where there is none."""
+        missing = np.isnan(values)
+        known = values[~missing].astype(np.float64)
+        if not len(known):
+            return cls(bool(missing.any()), 0.0, 0.0, 1.0)
+        median = np.float32(np.median(known))
+        if recipe.impute:
+            known = np.where(missing, median, values).astype(np.float64)
+        mean, spread = np.float32(known.mean()), np.float32(known.std())
+        # Spread within float32's rounding of the mean is no spread: dividing would blow up noise.
+        if spread <= max(np.abs(mean) * np.finfo(np.float32).eps, np.finfo(np.float32).tiny):
+            spread = np.float32(1.0)
+        return cls(bool(missing.any()), float(median), float(mean), float(spread))
 
 
 def _kept_categories(values: np.ndarray, recipe: Recipe) -> tuple[str, ...]:

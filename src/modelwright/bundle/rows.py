@@ -108,6 +108,7 @@ class TableReader:
         for reader in self._others:
             columns[reader.name] = reader.array(self._cells(reader, named, reading))
         reading.columns = columns
+        reading.errors.sort(key=_row_of)
         return reading
 
     def _as_object(self, position: int, row: Any, reading: Reading) -> Mapping[str, Any] | None:
@@ -228,7 +229,12 @@ class RowReader:
             told = {(warning.loc, warning.type) for warning in first}
             first.extend(warning for warning in more if (warning.loc, warning.type) not in told)
         reading.columns = second.columns
+        reading.errors.sort(key=_row_of)
         return reading
+
+
+def _row_of(error: RowError) -> int:
+    return error.row
 
 
 def _bulk_numbers(reader: NumberReader, values: list[Any]) -> np.ndarray | None:

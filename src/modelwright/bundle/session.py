@@ -19,6 +19,7 @@ class GraphRunner:
     """
 
     def __init__(self, graph: bytes, *, threads: int = 1) -> None:
+        onnxruntime.disable_telemetry_events()
         self._session = onnxruntime.InferenceSession(
             graph, _session_options(threads), providers=["CPUExecutionProvider"]
         )

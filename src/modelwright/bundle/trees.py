@@ -67,10 +67,7 @@ def add_forest(graph: Graph, forest: Forest, features: str) -> str:
         The name of the sums, float32 [rows, targets]: added up in the forest's own precision, then
         rounded, because the operator gives nothing wider.
     """
-    trees = list(forest.trees)
-    if np.any(forest.start):
-        # A tree of one leaf first: libraries start their sum there, ONNX adds base values at the end.
-        trees.insert(0, _constant_tree(forest))
+    trees = _from_start(forest)
     nodes = sum(len(tree.feature) for tree in trees)
     if nodes > _MOST_NODES:
         raise NotExportable(
@@ -96,26 +93,37 @@ def add_exact_sum(graph: Graph, forest: Forest, features: str) -> str:
     """Like ``add_forest``, but the sums are float64 and bit-equal to adding tree by tree.
 
     The operator gives float32 only, which would settle near-ties of votes otherwise than the
-    library does. So here it gives, for each tree, the number of the leaf that was reached (exact in
-    float32); the leaves' values are looked up and added in order.
+    library does, and round a target far from zero. So here it gives, for each tree, the number of
+    the leaf that was reached (exact in float32); the leaves' values are looked up and added in order.
 
     Returns:
         The name of the sums, float64 [rows, targets].
     """
-    leaves = [np.flatnonzero(tree.left < 0) for tree in forest.trees]
+    trees = _from_start(forest)
+    leaves = [np.flatnonzero(tree.left < 0) for tree in trees]
     starts = np.cumsum([0, *(len(found) for found in leaves)])
-    if starts[-1] > _MOST_LEAVES:
+    if starts[-1] > _MOST_LEAVES or forest.dtype is np.float32:
         return graph.cast(add_forest(graph, forest, features), DOUBLE)
     numbered = [
         replace(tree, values=_leaf_numbers(tree, found, start), targets=(place,))
-        for place, (tree, found, start) in enumerate(zip(forest.trees, leaves, starts[:-1], strict=True))
+        for place, (tree, found, start) in enumerate(zip(trees, leaves, starts[:-1], strict=True))
     ]
     width = len(numbered)
     reached = add_forest(graph, Forest(numbered, width, np.zeros(width)), features)
-    table = np.vstack([tree.values[found] for tree, found in zip(forest.trees, leaves, strict=True)])
-    values = graph.add("Gather", graph.const(table.astype(np.float64)), graph.cast(reached, INT64), axis=0)
+    table = np.zeros((starts[-1], forest.targets))
+    for tree, found, start in zip(trees, leaves, starts[:-1], strict=True):
+        table[start : start + len(found), list(tree.targets)] = tree.values[found]
+    values = graph.add("Gather", graph.const(table), graph.cast(reached, INT64), axis=0)
     running = graph.add("CumSum", values, graph.const(1, np.int64))
     return graph.add("Gather", running, graph.const(width - 1, np.int64), axis=1)
+
+
+def _from_start(forest: Forest) -> list[Tree]:
+    """The trees, after one of a single leaf if the sum does not start from zero.
+
+    Libraries start their sum there; ONNX adds base values at the end.
+    """
+    return [_constant_tree(forest), *forest.trees] if np.any(forest.start) else list(forest.trees)
 
 
 def _leaf_numbers(tree: Tree, leaves: np.ndarray, start: int) -> np.ndarray:

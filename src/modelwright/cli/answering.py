@@ -42,7 +42,8 @@ class Answering:
     refused: int = 0
     seen: int = 0
     problems: list[str] = field(default_factory=list)
-    warnings: Counter[str] = field(default_factory=Counter)
+    warnings: Counter[tuple[str, str]] = field(default_factory=Counter)
+    first_warnings: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
 
     def answer(self, rows: Iterable[Row], writer: Writer) -> None:
         """Answer all ``rows`` into ``writer``."""
@@ -72,8 +73,13 @@ class Answering:
                 terminal.say(f"  {problem}")
             if self.refused > 10:
                 terminal.say(f"  … and {self.refused - 10:,} more")
-        for text, count in self.warnings.most_common(10):
-            terminal.warn(f"{text} ({count:,} {'row' if count == 1 else 'rows'})")
+        for (column, kind), count in self.warnings.most_common(10):
+            place, first = self.first_warnings[column, kind]
+            what = f"{column}: " if column else ""
+            if count == 1:
+                terminal.warn(f"{place}: {what}{first}")
+            else:
+                terminal.warn(f"{what}{kind.replace('_', ' ')} in {count:,} rows; first {place}: {first}")
 
     def _batch(self, batch: list[Row], writer: Writer) -> None:
         reading = self.bundle.rows.read(
@@ -129,7 +135,8 @@ class Answering:
             record["outputs"] = outputs
         for warning in warnings:
             column = " ".join(map(str, warning.loc[1:]))
-            self.warnings[f"{column}: {warning.type.replace('_', ' ')}"] += 1
+            self.warnings[column, warning.type] += 1
+            self.first_warnings.setdefault((column, warning.type), (row.place, warning.msg))
         if warnings:
             record["warnings"] = [
                 {"loc": list(warning.loc), "msg": warning.msg, "type": warning.type, "input": warning.input}

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
 MOST_COLUMNS = 60
+_LONGEST = 60
 
 
 @verb(
@@ -28,7 +29,7 @@ MOST_COLUMNS = 60
         ("modelwright data show --json | jq '.columns[].name'", ""),
     ],
 )
-@click.argument("path", required=False, metavar="[PATH]")
+@click.argument("path", required=False, metavar="[PATH]", type=click.Path())
 @click.option(
     "--all", "every", is_flag=True, help=f"Show every column, also beyond the first {MOST_COLUMNS}."
 )
@@ -58,14 +59,19 @@ def _described(path: str | None) -> tuple[str, Description]:
     from modelwright.schema.metrics import Task
 
     if path is not None and is_data(path):
-        data, features, base, task = Data(source=path), {}, Path.cwd(), Task.CLUSTERING
+        data, features, base, task, code = Data(source=path), {}, Path.cwd(), Task.CLUSTERING, None
     else:
         project = load(path)
         data, features, base = project.file.data, project.file.features, project.directory
-        task = project.file.task
+        task, code = project.file.task, project.features_path
     loaded = read_table(data.source, base=base, missing=data.missing)
-    inferred = infer_schema(loaded.table, data, features, task)
-    return loaded.origin, describe(loaded.table, inferred, loaded.missing)
+    table = loaded.table
+    if code is not None:
+        from modelwright.train.raw import built
+
+        table = built(table, code)
+    inferred = infer_schema(table, data, features, task)
+    return loaded.origin, describe(table, inferred, loaded.missing)
 
 
 def _print(terminal: Terminal, origin: str, description: Description, *, every: bool) -> None:
@@ -170,8 +176,9 @@ def _values(column: ColumnDescription) -> str:
 
 
 def _printable(text: str) -> str:
-    """Text on one line, whatever is in it."""
-    return "".join(letter if letter.isprintable() else "·" for letter in " ".join(text.split()) or text)
+    """Text on one line, whatever is in it, and not without end."""
+    line = "".join(letter if letter.isprintable() else "·" for letter in " ".join(text.split()) or text)
+    return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
 
 
 def _remarks(description: Description) -> Iterable[str]:

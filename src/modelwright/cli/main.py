@@ -7,14 +7,14 @@ import importlib
 import io
 import sys
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import click
 
 from modelwright import __version__
-from modelwright.cli.errors import run
+from modelwright.cli.errors import OutputClosed, run
 from modelwright.cli.terminal import Terminal
-from modelwright.cli.verb import shared_option
+from modelwright.cli.verb import shared_options
 
 
 class Entry(NamedTuple):
@@ -25,7 +25,7 @@ class Entry(NamedTuple):
     help: str
 
 
-START, MAKE, USE, SEE = "Begin", "Make and release", "Serve and predict", "See and repair"
+SECTIONS = START, MAKE, USE, SEE = "Begin", "Make and release", "Serve and predict", "See and repair"
 
 VERBS: dict[str, Entry] = {
     "up": Entry("up", START, "Do it all: read, train, check, register, serve."),
@@ -36,8 +36,9 @@ VERBS: dict[str, Entry] = {
     "versions": Entry("versions", MAKE, "List the registered versions."),
     "promote": Entry("promote", MAKE, "Make a version the one that answers."),
     "bundle": Entry("bundle", MAKE, "Examine a bundle."),
-    "serve": Entry("serve", USE, "Serve the released version over HTTP."),
+    "serve": Entry("serve", USE, "Serve released versions over HTTP."),
     "predict": Entry("predict", USE, "Answer rows from a file or the command line."),
+    "keys": Entry("keys", USE, "Make, list and revoke API keys."),
     "config": Entry("config", SEE, "Show every setting, its value and its source."),
     "doctor": Entry("doctor", SEE, "Find what is missing, and say what to do."),
     "schema": Entry("schema", SEE, "Print the JSON Schema of the project file."),
@@ -62,6 +63,13 @@ class Program(click.Group):
         command: click.Command = importlib.import_module(f"modelwright.cli.{entry.module}").command
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a verb."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise OutputClosed from error
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -79,7 +87,7 @@ class Program(click.Group):
         """Write the verbs by section, from the table alone."""
         del ctx
         widest = max(map(len, VERBS))
-        for section in (START, MAKE, USE, SEE):
+        for section in SECTIONS:
             with formatter.section(section):
                 formatter.write_dl(
                     [
@@ -100,11 +108,11 @@ class Program(click.Group):
 
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="modelwright", message="%(prog)s %(version)s")
-@shared_option("debug", "Show Python tracebacks with errors.")
-@shared_option("quiet", "Print results and errors only.")
-@shared_option("json", "Print results as JSON on standard output.")
 def program() -> None:
     """From a data file to a prediction service that can say where every answer came from."""
+
+
+program.params += shared_options()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

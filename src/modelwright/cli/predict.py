@@ -30,14 +30,31 @@ _OUT = ("table", "csv", "tsv", "json", "jsonl", "parquet")
         ("zcat rows.csv.gz | modelwright predict - --bundle v3 > answers.csv", "without a project"),
     ],
 )
-@click.argument("rows", nargs=-1, required=True)
+@click.argument("rows", nargs=-1, required=True, type=click.Path(allow_dash=True))
 @project_option
-@click.option("--bundle", type=click.Path(path_type=Path), help="Answer with this bundle; no project needed.")
-@click.option("--version", type=click.IntRange(1), help="Answer with this version, not the live one.")
-@click.option("--output", "-o", help="Write the answers into this file.")
-@click.option("--format", "form", type=click.Choice(_OUT), help="Form of the answers. Default: by file name.")
 @click.option(
-    "--from", "source_form", type=click.Choice(_IN), help="Form of the rows. Default: by file name."
+    "--bundle",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Answer with this bundle; no project needed.",
+)
+@click.option(
+    "--version", type=click.IntRange(1), metavar="N", help="Answer with this version, not the live one."
+)
+@click.option("--output", "-o", type=click.Path(), metavar="FILE", help="Write the answers into this file.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(_OUT),
+    metavar="FORM",
+    help=f"Form of the answers: {', '.join(_OUT)}.",
+)
+@click.option(
+    "--from",
+    "source_form",
+    type=click.Choice(_IN),
+    metavar="FORM",
+    help=f"Form of the rows: {', '.join(_IN)}.",
 )
 @click.option("--skip-invalid", is_flag=True, help="Leave out rows that do not fit, and say how many.")
 def command(

@@ -15,6 +15,7 @@ from modelwright.cli.terminal import Terminal, plain_table
 from modelwright.errors import StorageFailure
 
 MOST_IN_TABLE = 200
+_MOST_PROBABILITIES = 4
 Record = dict[str, Any]
 
 
@@ -73,7 +74,7 @@ class _Table:
     def finish(self) -> None:
         if not self._records:
             return
-        rows = [_flat(record) for record in self._records]
+        rows = [_flat(_compact(record)) for record in self._records]
         titles = list(dict.fromkeys(title for row in rows for title in row))
         cells = [[_cell(row.get(title)) for title in titles] for row in rows]
         self._terminal.table(plain_table(titles, cells))
@@ -192,6 +193,21 @@ _MAKERS: dict[str, Any] = {
     "parquet": _Parquet,
 }
 FORMS = tuple(_MAKERS)
+
+
+def _compact(record: Record) -> Record:
+    """A record for people: no name that repeats the label, of many probabilities the highest three."""
+    if "outputs" in record:
+        return record | {"outputs": {name: _compact(answer) for name, answer in record["outputs"].items()}}
+    compact = dict(record)
+    if compact.get("prediction_name") == str(compact.get("prediction")):
+        del compact["prediction_name"]
+    probabilities = compact.get("probabilities") or {}
+    if len(probabilities) > _MOST_PROBABILITIES:
+        top = sorted(probabilities.items(), key=lambda item: -item[1])[:3]
+        del compact["probabilities"]
+        compact["most probable"] = ", ".join(f"{name} {probability:.1%}" for name, probability in top)
+    return compact
 
 
 def _flat(record: Record) -> Record:

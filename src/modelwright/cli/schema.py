@@ -21,7 +21,9 @@ def command(terminal: Terminal) -> None:
     """Print the JSON Schema of the project file.
 
     Editors find it through a first line in project.yaml:
-    # yaml-language-server: $schema=project.schema.json
+
+    \b
+      # yaml-language-server: $schema=project.schema.json
     """
     from importlib.resources import files
 

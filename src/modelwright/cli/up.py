@@ -73,7 +73,7 @@ def command(
     workers: int | None,
     trained: int | None,
 ) -> None:
-    """Do it all: read and check the data, version it, train, check, register, and serve.
+    """Do it all: read, train, check, register, serve.
 
     Give it a project (a folder with a project.yaml) or a data file with --target. Run again with
     nothing changed, it says so and serves at once. A version that the gate rejects is never served;

@@ -45,16 +45,25 @@ def _remember(name: str) -> Callable[[click.Context, click.Parameter, bool], Non
     return callback
 
 
-def shared_option(name: str, description: str) -> Callable[[Function], Function]:
-    """A flag that ends up in the ``Terminal``, wherever on the command line it stands."""
-    return click.option(
-        f"--{name}",
-        is_flag=True,
-        is_eager=True,
-        expose_value=False,
-        callback=_remember(name),
-        help=description,
-    )
+def shared_options(*, as_json: bool = True) -> list[click.Option]:
+    """The flags every verb has; they end up in the ``Terminal``, wherever on the line they stand."""
+    told = {
+        "json": "Print the result as JSON on standard output.",
+        "quiet": "Print results and errors only.",
+        "debug": "Show Python tracebacks with errors.",
+    }
+    return [
+        click.Option(
+            [f"--{name}"],
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=_remember(name),
+            help=text,
+        )
+        for name, text in told.items()
+        if as_json or name != "json"
+    ]
 
 
 def verb(
@@ -69,12 +78,9 @@ def verb(
     """
 
     def decorate(function: Callable[..., None]) -> click.Command:
-        wrapped: Callable[..., Any] = click.pass_obj(function)
-        wrapped = shared_option("debug", "Show Python tracebacks with errors.")(wrapped)
-        wrapped = shared_option("quiet", "Print results and errors only.")(wrapped)
-        if as_json:
-            wrapped = shared_option("json", "Print the result as JSON on standard output.")(wrapped)
-        return click.command(name, cls=Verb, examples=examples)(wrapped)
+        command = click.command(name, cls=Verb, examples=examples)(click.pass_obj(function))
+        command.params += shared_options(as_json=as_json)
+        return command
 
     return decorate
 
@@ -85,10 +91,11 @@ def project_option(function: Function) -> Function:
         "--project",
         "-p",
         metavar="PATH",
+        type=click.Path(),
         help="Folder of the project, or its file. Default: here or in a folder above.",
     )(function)
 
 
 def project_argument(function: Function) -> Function:
     """``[PATH]``: which project is meant."""
-    return click.argument("path", required=False, metavar="[PATH]")(function)
+    return click.argument("path", required=False, metavar="[PATH]", type=click.Path())(function)

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     ],
 )
 @project_argument
-@click.option("--limit", default=20, show_default=True, type=click.IntRange(1), help="How many to list.")
+@click.option(
+    "--limit", default=20, show_default=True, type=click.IntRange(1), metavar="N", help="How many to list."
+)
 @click.option("--reasons", is_flag=True, help="Also say why the gate accepted or rejected each.")
 def command(terminal: Terminal, path: str | None, limit: int, reasons: bool) -> None:
     """List the registered versions.

@@ -83,12 +83,12 @@ def _moments(values: pa.ChunkedArray, form: str) -> tuple[np.ndarray, NDArray[np
     if is_string(values):
         found = cells(values)
         parsed, fits = moments(found.values, form)
-        return found.spread(parsed, np.datetime64("NaT")), found.spread(~fits, False).astype(np.bool_)
+        return found.spread(parsed, np.datetime64("NaT", "us")), found.spread(~fits, False).astype(np.bool_)
     if pa.types.is_timestamp(values.type):
         array = one_chunk(values.cast(pa.timestamp("us"))).to_numpy(zero_copy_only=False)
         return array.astype("datetime64[us]", copy=False), np.zeros(len(values), dtype=np.bool_)
     filled = values.is_valid().to_numpy()
-    return np.full(len(values), np.datetime64("NaT"), dtype="datetime64[us]"), filled.astype(np.bool_)
+    return np.full(len(values), np.datetime64("NaT", "us"), dtype="datetime64[us]"), filled.astype(np.bool_)
 
 
 def strings(values: pa.ChunkedArray) -> np.ndarray:
@@ -107,9 +107,14 @@ def as_text(values: pa.ChunkedArray) -> pa.ChunkedArray:
     if pa.types.is_floating(values.type):
         array = one_chunk(values).to_numpy(zero_copy_only=False)
         filled = array[~np.isnan(array)]
-        if bool((np.abs(filled) < 2**53).all()) and bool((filled == np.floor(filled)).all()):
+        if _all_whole(filled):
             values = pa.chunked_array([pa.array(array, from_pandas=True).cast(pa.int64())])
     return values.cast(pa.string())
+
+
+def _all_whole(values: np.ndarray) -> bool:
+    """Whether every float is a whole number that int64 holds exactly."""
+    return bool((np.abs(values) < 2**53).all()) and bool((values == np.floor(values)).all())
 
 
 def labelled_rows(table: pa.Table, target: str) -> pa.Table:
@@ -153,7 +158,7 @@ def target_labels(values: pa.ChunkedArray) -> tuple[tuple[Scalar, ...], NDArray[
         return target_labels(values.cast(pa.string()))
     array = one_chunk(values).to_numpy(zero_copy_only=False)
     distinct, codes = np.unique(array, return_inverse=True)
-    if distinct.dtype.kind == "f" and bool((distinct == np.floor(distinct)).all()):
+    if distinct.dtype.kind == "f" and _all_whole(distinct):
         distinct = distinct.astype(np.int64)
     return tuple(distinct.tolist()), codes.astype(np.int64)
 

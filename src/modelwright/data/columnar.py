@@ -134,12 +134,23 @@ def _canonical_column(column: pa.ChunkedArray) -> pa.ChunkedArray:
         column = column.cast(kind.value_type)
         kind = column.type
     target = _target_type(kind)
-    if target is None or target == kind:
+    if target is None:
+        return _sound(column)
+    if target == kind:
         return column
     if pa.types.is_timestamp(kind) and kind.tz is None:
         column = column.cast(pa.timestamp("us"), safe=False)
         return pc.assume_timezone(column, "UTC")
     return column.cast(target, safe=not pa.types.is_timestamp(target))
+
+
+def _sound(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A nested column, emptied if Arrow's JSON reader made it ill-formed (it does of ``[null, null]``)."""
+    try:
+        column.validate()
+    except pa.ArrowInvalid:
+        return pa.chunked_array([pa.nulls(len(column), pa.list_(pa.string()))])
+    return column
 
 
 def _target_type(kind: pa.DataType) -> pa.DataType | None:

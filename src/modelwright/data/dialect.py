@@ -91,14 +91,14 @@ def _records(text: str, delimiter: str, *, whole: bool) -> list[list[str]]:
 
 
 def _delimiter(text: str, path: Path) -> str:
-    """The delimiter by which most records have as many cells as the first one, the most cells winning."""
+    """The delimiter by which most records have as many cells as the header, the most cells winning."""
     if {".tsv", ".tab"} & {suffix.lower() for suffix in path.suffixes}:
         return "\t"
     best, best_score = ",", (0.0, 0)
     for delimiter in _DELIMITERS:
-        widths = Counter(len(record) for record in _records(text, delimiter, whole=False)[:100])
-        width, count = max(widths.items(), key=lambda item: (item[1], item[0]))
-        if width > 1 and (score := (round(count / widths.total(), 1), width)) > best_score:
+        widths = [len(record) for record in _records(text, delimiter, whole=False)[:100]]
+        score = (round(widths.count(widths[0]) / len(widths), 1), widths[0])
+        if widths[0] > 1 and score > best_score:
             best, best_score = delimiter, score
     return best
 

@@ -29,6 +29,18 @@ class ColumnMissing(ModelwrightError):
         )
 
 
+class ColumnNested(ModelwrightError):
+    """The project gives a part to a column whose cells are no single values."""
+
+    code = ExitCode.DATA
+
+    def __init__(self, name: str, use: str) -> None:
+        super().__init__(
+            f"Column {name!r}, which the project names as {use}, holds lists or bytes, not single values.",
+            "Name another column, or make it one value a row (in build of features.py, for example).",
+        )
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Up to three of ``known`` that look like ``name``, quoted and joined; empty if none does."""
     by_folded = {word.casefold(): word for word in known}

@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from modelwright.data.arrays import as_text, column_array, filled_cells, is_filled, target_labels
 from modelwright.data.cells import boolean_pair, cells, date_form
-from modelwright.data.faults import ColumnMissing
-from modelwright.data.kinds import Finding, is_string, looks_like_saved_index, recognise
+from modelwright.data.faults import ColumnMissing, ColumnNested
+from modelwright.data.kinds import Finding, is_nested, is_string, looks_like_saved_index, recognise
 from modelwright.project.model import Data, Feature
 from modelwright.schema.columns import Column, Kind, Scalar, TableSchema
 from modelwright.schema.metrics import Task
@@ -63,6 +63,7 @@ def infer_schema(table: pa.Table, data: Data, features: Mapping[str, Feature], t
 
     Raises:
         ColumnMissing: The project names a column (target, id, drop, split or feature) that is not there.
+        ColumnNested: It names one that holds lists or bytes.
     """
     _check_names(table, data, features)
     columns: list[Column] = []
@@ -94,8 +95,12 @@ def _check_names(table: pa.Table, data: Data, features: Mapping[str, Feature]) -
     uses += [(data.split.by_time, "the time to split by"), (data.split.by_group, "the group to split by")]
     uses += [(name, "a feature") for name in features]
     for name, use in uses:
-        if name is not None and name not in names:
+        if name is None:
+            continue
+        if name not in names:
             raise ColumnMissing(name, use, names)
+        if name not in data.drop and is_nested(table.column(name)):
+            raise ColumnNested(name, use)
 
 
 def _reason_to_ignore(name: str, found: Finding, declared: Feature, data: Data) -> Ignored | None:

@@ -80,6 +80,21 @@ def is_string(column: pa.ChunkedArray) -> bool:
     return bool(pa.types.is_string(column.type) or pa.types.is_large_string(column.type))
 
 
+def is_nested(column: pa.ChunkedArray) -> bool:
+    """Whether the cells are no single values that we know: lists, maps, bytes, durations."""
+    kind = column.type
+    plain = (
+        pa.types.is_null,
+        pa.types.is_boolean,
+        pa.types.is_timestamp,
+        pa.types.is_integer,
+        pa.types.is_floating,
+        pa.types.is_string,
+        pa.types.is_large_string,
+    )
+    return not any(fits(kind) for fits in plain)
+
+
 def _one_value(column: pa.ChunkedArray) -> bool:
     distinct = len(column.unique())
     return distinct <= 1

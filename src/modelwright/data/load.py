@@ -99,6 +99,11 @@ def locate(source: str, base: Path) -> Path:
     path = path if path.is_absolute() else base / path
     if path.exists():
         return path
+    if path.with_name(path.name + ".dvc").is_file():
+        raise DataUnreadable(
+            f"The file {path} is under version control by DVC, but not here.",
+            f"Bring it here: dvc checkout '{path}.dvc', or from a remote: dvc pull '{path}.dvc'",
+        )
     folder = path.parent
     near = nearest(path.name, [item.name for item in folder.iterdir()]) if folder.is_dir() else ""
     raise DataUnreadable(
@@ -156,8 +161,10 @@ def _copy_in(path: Path, target: Path) -> Path:
 
 
 def _copy_file(path: Path, target: Path) -> None:
-    if target.exists() and _same_bytes(path, target):
-        return
+    if target.exists():
+        if _same_bytes(path, target):
+            return
+        _refuse_to_replace(path, target)
     try:
         file = path.open("rb")
     except OSError as error:
@@ -166,6 +173,16 @@ def _copy_file(path: Path, target: Path) -> None:
         ) from error
     with file:
         write_stream(iter(lambda: file.read(1 << 20), b""), target, f"copying {path.name} into the project")
+
+
+def _refuse_to_replace(path: Path, target: Path) -> None:
+    """Replace only what is versioned, and so can be had again: the person's own file stays."""
+    folders = [target, *target.parents]
+    if not any(place.with_name(place.name + ".dvc").is_file() for place in folders if place.name):
+        raise DataUnreadable(
+            f"{path} would be copied to {target}, but another file of that name is there.",
+            "Rename one of them, or set data.source to the one in the project.",
+        )
 
 
 def _same_bytes(one: Path, other: Path) -> bool:
@@ -223,13 +240,13 @@ def _without_missing(
     found: dict[str, dict[str, int]] = {}
     for place, name in enumerate(table.column_names):
         column = table.column(place)
-        if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
-            continue
-        column, counts = missing.blank(column, words)
-        if name not in codes:
-            column = _numeric_if_all(column, AMONG_NUMBERS if spellings is None else words)
-        if counts:
-            found[name] = counts
+        if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
+            column = missing.blank_numbers(column, spellings or ())
+        elif pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+            column, counts = missing.blank(column, words)
+            found |= {name: counts} if counts else {}
+            if name not in codes:
+                column = _numeric_if_all(column, AMONG_NUMBERS if spellings is None else words)
         if column is not table.column(place):
             table = table.set_column(place, name, column)
     return table, found

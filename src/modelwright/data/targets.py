@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from modelwright.data.arrays import column_array, is_filled, labelled_rows, target_labels
+from modelwright.data.faults import shorten
 from modelwright.data.findings import Finding, Severity, located, mistake
 from modelwright.data.kinds import is_string
 from modelwright.schema.columns import Column
@@ -62,6 +63,15 @@ def _class_findings(table: pa.Table, target: Column) -> Iterator[Finding]:
             "too_many_classes",
             f"The target {name!r} has {len(labels):,} different numbers in {len(codes):,} rows.",
             "It looks like a quantity: set task: regression.",
+            column=name,
+        )
+        return
+    endless = [label for label in labels if isinstance(label, float) and not np.isfinite(label)]
+    if endless:
+        yield mistake(
+            "infinite",
+            f"The target {name!r} holds {shorten(endless, _SHOWN)}, which is no class.",
+            "Correct or remove the rows.",
             column=name,
         )
         return

@@ -19,6 +19,7 @@ from modelwright.schema.urls import mask_url
 PREFIX = "MODELWRIGHT_"
 _READ_BY_SERVING = ("MODELWRIGHT_AUTH", "MODELWRIGHT_OIDC_")  # described where it reads them
 LOG_LEVELS = ("debug", "info", "warning", "error")
+LOG_FORMATS = ("text", "json")
 
 
 class SettingsInvalid(ModelwrightError):
@@ -63,6 +64,7 @@ class Settings:
         port: Port the server listens on.
         workers: Server processes.
         log_level: Least severity that is logged.
+        log_format: "text" or "json".
         entries: All of them with their sources.
         warnings: What is odd about the environment, sentences.
     """
@@ -74,6 +76,7 @@ class Settings:
     port: int
     workers: int
     log_level: str
+    log_format: str
     entries: tuple[Entry, ...]
     warnings: tuple[str, ...] = ()
 
@@ -101,11 +104,14 @@ def _whole(least: int, most: int) -> Callable[[str], int]:
     return parse
 
 
-def _log_level(value: str) -> str:
-    level = value.strip().lower()
-    if level not in LOG_LEVELS:
-        raise ValueError(f"is none of {', '.join(LOG_LEVELS)}")
-    return level
+def _one_of(words: Sequence[str]) -> Callable[[str], str]:
+    def parse(value: str) -> str:
+        word = value.strip().lower()
+        if word not in words:
+            raise ValueError(f"is none of {', '.join(words)}")
+        return word
+
+    return parse
 
 
 def _url(value: str) -> str:
@@ -153,9 +159,12 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("tracking_uri", _text, _sqlite("mlflow.db"), "Where MLflow keeps runs and registered models."),
     Setting("host", _text, "127.0.0.1", "Address the server listens on."),
-    Setting("port", _whole(1, 65535), 5000, "Port the server listens on.", ("serve", "port")),
+    Setting(
+        "port", _whole(0, 65535), 5000, "Port the server listens on; 0 takes a free one.", ("serve", "port")
+    ),
     Setting("workers", _whole(1, 256), 1, "Server processes on the port."),
-    Setting("log_level", _log_level, "info", "Least severity that is logged."),
+    Setting("log_level", _one_of(LOG_LEVELS), "info", "Least severity that is logged."),
+    Setting("log_format", _one_of(LOG_FORMATS), "text", "How the server logs: for people or as JSON lines."),
 )
 
 

@@ -96,6 +96,13 @@ def key(text: str, what: str) -> str:
     return keep(text)
 
 
+def finite(value: float, what: str) -> float:
+    """``value`` if it is a number; SQLite would store NaN as nothing. Raises ``Unstorable``."""
+    if math.isfinite(value):
+        return value
+    raise Unstorable(f"The {what} is {value}, not a number.", "Give a finite number.")
+
+
 def _has_non_finite(value: Any) -> bool:
     if isinstance(value, float):
         return not math.isfinite(value)

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
 from sqlalchemy import URL, Column, ColumnElement, Connection, Insert, Table, create_engine, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -46,17 +47,16 @@ class PostgresDatabase(Database):
         connection.execute(_LOCK_SHARED if shared else _LOCK, {"key": key})
 
     def insert_new(self, connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> int:
-        """One statement, one array a column: twenty times as fast as a statement a row."""
+        """One statement for all rows, which travel as one JSON text: the fastest way short of COPY."""
         if not rows:
             return 0
-        names = list(rows[0])
-        arrays = ", ".join(f"CAST(:{name} AS {_bare(table.c[name], connection)}[])" for name in names)
+        names = ", ".join(rows[0])
+        typed = ", ".join(f"{name} {_bare(table.c[name], connection)}" for name in rows[0])
         statement = text(
-            f"INSERT INTO {table.name} ({', '.join(names)}) "  # noqa: S608 - names are of our own tables
-            f"SELECT * FROM unnest({arrays}) ON CONFLICT DO NOTHING"
+            f"INSERT INTO {table.name} ({names}) SELECT {names} "  # noqa: S608 - names are of our own tables
+            f"FROM json_to_recordset(CAST(:rows AS json)) AS new ({typed}) ON CONFLICT DO NOTHING"
         )
-        columns = {name: [row[name] for row in rows] for name in names}
-        return connection.execute(statement, columns).rowcount
+        return connection.execute(statement, {"rows": msgspec.json.encode(rows).decode()}).rowcount
 
     def upsert(
         self,
@@ -72,7 +72,7 @@ class PostgresDatabase(Database):
 
 
 def _bare(column: Column[Any], connection: Connection) -> str:
-    """The type as a cast takes it, which is without a collation."""
+    """The type as a list of columns takes it, without a collation."""
     return column.type.compile(connection.dialect).partition(" COLLATE ")[0]
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from modelwright.schema.metrics import Metric, Parity
-from modelwright.store.codec import keep, key, micros, moment, pack, restore, unpack
+from modelwright.store.codec import finite, keep, key, micros, moment, pack, restore, unpack
 from modelwright.store.records import (
     Decision,
     EventRecord,
@@ -115,7 +115,7 @@ def prediction_row(record: PredictionRecord) -> dict[str, Any]:
         "inputs": pack(record.inputs),
         "outputs": pack(record.outputs),
         "warnings": pack(record.warnings) if record.warnings else "[]",
-        "latency": record.latency,
+        "latency": finite(record.latency, "latency"),
         "client": keep(record.client),
         "protocol": keep(record.protocol),
         "role": keep(record.role),
@@ -204,7 +204,7 @@ def job_row(record: JobRecord) -> dict[str, Any]:
         "updated": micros(record.updated),
         "lease_owner": keep(record.lease_owner),
         "lease_until": None if record.lease_until is None else micros(record.lease_until),
-        "progress": record.progress,
+        "progress": finite(record.progress, "progress"),
         "version": record.version,
         "error": keep(record.error),
         "settings": pack(record.settings),

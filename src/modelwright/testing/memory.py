@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from modelwright.store import clock, rows
-from modelwright.store.codec import keep, key, micros
+from modelwright.store.codec import finite, keep, key, micros
 from modelwright.store.errors import (
     Duplicate,
     NotServable,
@@ -380,7 +380,7 @@ class MemoryJobs(_Repository):
             return False
         row |= _lease(seconds)
         if progress is not None:
-            row["progress"] = progress
+            row["progress"] = finite(progress, "progress")
         return True
 
     @_atomic

@@ -28,7 +28,6 @@ from modelwright.train.estimators import (
 from modelwright.train.search import check_space
 
 _C, _R, _K = Task.CLASSIFICATION, Task.REGRESSION, Task.CLUSTERING
-OPENMP = "openmp"
 SCALED = Recipe(impute=True, scale=True, categories="onehot")
 UNSCALED = Recipe(impute=True, scale=False, categories="onehot")
 CODED = Recipe(impute=True, scale=False, categories="ordinal")
@@ -47,8 +46,10 @@ class Entry:
         recipe: The matrix it wants.
         defaults: Settings that differ from the library's own, and why is said where they stand.
         space: Where ``search: {}`` looks.
-        threads: How it takes several cores: the name of its setting, or "openmp"; empty where it
-            doesn't, or where the fitted model would depend on their number.
+        threads: The setting that takes the number of cores; empty where there is none, or where the
+            fitted model would depend on their number.
+        openmp: It works by OpenMP, whose threads wait for each other at every step: worth it with
+            many rows only, and very slow where another program takes one of the cores.
         calibrated: It has margins only: Platt's sigmoid, cross-fitted, makes them probabilities.
     """
 
@@ -57,6 +58,7 @@ class Entry:
     defaults: dict[str, Any] = field(default_factory=dict)
     space: dict[str, Any] = field(default_factory=dict)
     threads: str = ""
+    openmp: bool = False
     calibrated: bool = False
 
 
@@ -79,15 +81,16 @@ _ENTRIES: dict[tuple[Task, str], Entry] = {
         _ENSEMBLE + "HistGradientBoostingClassifier",
         CODED,
         space={"learning_rate": [0.01, 0.3, "log"], "max_leaf_nodes": [7, 63], "max_iter": [50, 400]},
-        threads=OPENMP,
+        openmp=True,
     ),
-    (_C, "xgboost"): Entry("xgboost.XGBClassifier", CODED, space=_BOOSTED, threads="n_jobs"),
+    (_C, "xgboost"): Entry("xgboost.XGBClassifier", CODED, space=_BOOSTED, threads="n_jobs", openmp=True),
     (_C, "lightgbm"): Entry(
         "lightgbm.LGBMClassifier",
         CODED,
         _LIGHTGBM,
         {"num_leaves": [7, 127], "learning_rate": [0.01, 0.3, "log"], "n_estimators": [50, 500]},
         threads="n_jobs",
+        openmp=True,
     ),
     (_C, "linear_svm"): Entry(
         "sklearn.svm.LinearSVC",
@@ -116,15 +119,16 @@ _ENTRIES: dict[tuple[Task, str], Entry] = {
         _ENSEMBLE + "HistGradientBoostingRegressor",
         CODED,
         space={"learning_rate": [0.01, 0.3, "log"], "max_leaf_nodes": [7, 63], "max_iter": [50, 400]},
-        threads=OPENMP,
+        openmp=True,
     ),
-    (_R, "xgboost"): Entry("xgboost.XGBRegressor", CODED, space=_BOOSTED, threads="n_jobs"),
+    (_R, "xgboost"): Entry("xgboost.XGBRegressor", CODED, space=_BOOSTED, threads="n_jobs", openmp=True),
     (_R, "lightgbm"): Entry(
         "lightgbm.LGBMRegressor",
         CODED,
         _LIGHTGBM,
         {"num_leaves": [7, 127], "learning_rate": [0.01, 0.3, "log"], "n_estimators": [50, 500]},
         threads="n_jobs",
+        openmp=True,
     ),
     (_R, "linear_svm"): Entry(
         "sklearn.svm.LinearSVR", SCALED, {"max_iter": 10_000}, {"C": [0.001, 100.0, "log"]}
@@ -154,7 +158,7 @@ class Candidate:
         recipe: The matrix it wants.
         settings: Its settings, defaults included.
         space: Where a search looks; ``None`` where no search was asked for.
-        threads, calibrated: See ``Entry``.
+        threads, openmp, calibrated: See ``Entry``.
     """
 
     name: str
@@ -164,6 +168,7 @@ class Candidate:
     settings: dict[str, Any]
     space: dict[str, Any] | None
     threads: str
+    openmp: bool
     calibrated: bool
 
     @property
@@ -178,7 +183,7 @@ class Candidate:
     def build(self, *, cores: int = 1) -> Estimator:
         """An unfitted estimator that may use ``cores`` cores; the model does not depend on them."""
         settings = dict(self.settings)
-        if self.threads not in ("", OPENMP) and self.threads not in settings:
+        if self.threads and self.threads not in settings:
             settings[self.threads] = cores
         estimator = build(self.name, self.cls, settings)
         return _calibrated(estimator) if self.calibrated else estimator
@@ -231,6 +236,7 @@ def _candidate(spec: CandidateSpec, task: Task, seed: int) -> Candidate:
         settings={**_seeded(cls, seed), **entry.defaults, **settings},
         space=space,
         threads=entry.threads,
+        openmp=entry.openmp,
         calibrated=entry.calibrated,
     )
 

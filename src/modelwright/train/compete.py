@@ -83,7 +83,7 @@ def compete(
 
 def _in_good_order(candidates: Sequence[Candidate], material: Material) -> list[Candidate]:
     """With many rows, candidates that want the same matrix come one after the other."""
-    if material.small:
+    if not material.large:
         return list(candidates)
     recipes = list(dict.fromkeys(candidate.recipe for candidate in candidates))
     return sorted(candidates, key=lambda candidate: recipes.index(candidate.recipe))

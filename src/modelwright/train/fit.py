@@ -97,7 +97,7 @@ class _Workshop:
     def fit(self, candidate: Candidate, matrix: Any, rows: np.ndarray | None) -> Any:
         """A fitted estimator; ``rows`` are positions of training rows, ``None`` for all."""
         material = self.material
-        estimator: Any = candidate.build(cores=1 if material.small else material.cores)
+        estimator: Any = candidate.build(cores=_cores(candidate, material))
         arguments: dict[str, Any] = {}
         if material.weights is not None and not any(name in candidate.settings for name in _BALANCING):
             if candidate.weighted:
@@ -284,12 +284,16 @@ def _latency(graph: bytes, proof: Proof) -> float:
 def _threads(candidate: Candidate, material: Material) -> Iterator[None]:
     from threadpoolctl import threadpool_limits
 
-    several = candidate.threads and not material.small
+    openmp = _cores(candidate, material) if candidate.openmp else 1
     with (
         threadpool_limits(limits=1, user_api="blas"),
-        threadpool_limits(limits=material.cores if several else 1, user_api="openmp"),
+        threadpool_limits(limits=openmp, user_api="openmp"),
     ):
         yield
+
+
+def _cores(candidate: Candidate, material: Material) -> int:
+    return material.threads_for(openmp=candidate.openmp) if candidate.threads or candidate.openmp else 1
 
 
 def _pick(values: Any, rows: np.ndarray | None) -> Any:

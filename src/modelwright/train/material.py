@@ -14,6 +14,8 @@ from modelwright.schema.columns import Scalar
 from modelwright.schema.metrics import Task
 from modelwright.train.folds import Plan
 
+_THREAD_CELLS = 50_000
+_OPENMP_CELLS = 2_000_000
 _KEPT_CELLS = 20_000_000  # above, one recipe's matrices are kept at a time
 
 
@@ -62,10 +64,15 @@ class Material:
         """How many labels there are."""
         return len(self.labels)
 
+    def threads_for(self, *, openmp: bool) -> int:
+        """How many threads a fit is worth."""
+        cells = self.train.rows * max(1, self.train.numbers.shape[1])
+        return self.cores if cells >= (_OPENMP_CELLS if openmp else _THREAD_CELLS) else 1
+
     @property
-    def small(self) -> bool:
-        """Whether starting threads costs more than they save."""
-        return bool(self.train.rows * max(1, self.train.numbers.shape[1]) < 50_000)
+    def large(self) -> bool:
+        """Whether matrices are too large to keep more than one recipe's."""
+        return bool(self.train.numbers.size + self.test.numbers.size > _KEPT_CELLS)
 
     def matrices(self, recipe: Recipe) -> Matrices:
         """The rows as ``recipe`` wants them; medians, scales and categories come from training rows.
@@ -74,8 +81,7 @@ class Material:
         target, and costs one preprocessing instead of one a fold.
         """
         if recipe not in self._made:
-            cells = self.train.numbers.size + self.test.numbers.size
-            if cells > _KEPT_CELLS:
+            if self.large:
                 self._made.clear()
             preprocessor = Preprocessor.fit(self.train, recipe)
             self._made[recipe] = Matrices(

@@ -128,8 +128,8 @@ def _precision_recall(axes: Any, made: Made) -> bool:
     curves = _curves(made)
     for name, score, positive, colour in curves:
         called_false, called_true = _passed(score, positive)
-        called_false, called_true = called_false[1:], called_true[1:]
-        precision = called_true / (called_true + called_false)
+        precision = called_true[1:] / (called_true[1:] + called_false[1:])
+        precision = np.concatenate([precision[:1], precision])
         axes.step(called_true / called_true[-1], precision, where="pre", color=colour, label=name, lw=1.8)
     axes.set(title="Precision and recall", xlabel="recall", ylabel="precision")
     return _finish_curves(axes, curves, "lower left")

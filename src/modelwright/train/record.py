@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import math
+import re
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 
 from modelwright import __version__
 from modelwright.bundle.export import NotExportable, column_graph
-from modelwright.schema.columns import Kind
+from modelwright.schema.columns import Column, Kind
 from modelwright.schema.metrics import Task
 from modelwright.train.fit import Trained
 from modelwright.train.package import Made
@@ -21,6 +22,7 @@ from modelwright.train.track import VERSION_TAG, Tracker
 
 _LONGEST = 500
 _PLAIN = frozenset({Kind.NUMERIC, Kind.INTEGER})
+_NUMBER = re.compile(r"\s*[-+]?\d.*")
 _LIBRARIES = ("onnxruntime", "numpy", "pandas")
 
 
@@ -122,11 +124,7 @@ def _flat_graph(made: Made) -> bytes | None:
     """
     prepared = made.prepared
     schema, encoder = prepared.inputs, prepared.proof.encoder
-    plain = all(
-        column.kind in _PLAIN or (column.kind is Kind.CATEGORICAL and not column.nullable)
-        for column in schema
-        if column.name in encoder.names
-    )
+    plain = all(_is_flat(column) for column in schema if column.name in encoder.names)
     indices = list(prepared.material.labels) == list(range(len(prepared.material.labels)))
     if not plain or not indices or prepared.material.threshold is not None or len(encoder.names) < 2:
         return None
@@ -134,6 +132,17 @@ def _flat_graph(made: Made) -> bytes | None:
         return column_graph(made.contest.winner.graph, encoder)
     except NotExportable:
         return None
+
+
+def _is_flat(column: Column) -> bool:
+    """Whether a graph can take the column as pandas holds it.
+
+    MLflow gives whole numbers as integers, which a float tensor refuses, also where they stand for
+    categories; and a graph knows no missing string.
+    """
+    if column.kind is Kind.CATEGORICAL:
+        return not column.nullable and not any(_NUMBER.fullmatch(name) for name in column.categories)
+    return column.kind is Kind.NUMERIC
 
 
 def _types(models: Sequence[Made], *, checked: bool) -> dict[str, str]:
@@ -145,7 +154,7 @@ def _types(models: Sequence[Made], *, checked: bool) -> dict[str, str]:
             if checked and column.name not in used:
                 continue
             kind = "any"
-            if column.kind in _PLAIN:
+            if column.kind is Kind.NUMERIC:
                 kind = "double"
             elif column.kind is Kind.TEXT or (checked and column.kind is Kind.CATEGORICAL):
                 kind = "string"

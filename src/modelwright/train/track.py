@@ -76,6 +76,7 @@ class Tracker:
         tracker = cls(process, uri, log)
         artifacts = (working / "mlartifacts").resolve().as_uri() if local else None
         tracker.post("open", uri=uri, experiment=experiment, artifacts=artifacts)
+        tracker.post("warm")
         return tracker
 
     def post(self, do: str, **arguments: Any) -> None:
@@ -132,6 +133,11 @@ class Tracker:
             self._process.stdout.close()
         self._log.close()
 
+    def abandon(self) -> None:
+        """End the process at once; what it has not done yet is not wanted any more."""
+        self._process.terminate()
+        self.close()
+
     def _send(self, request: dict[str, Any]) -> None:
         assert self._process.stdin is not None  # noqa: S101 - made with a pipe
         try:
@@ -177,7 +183,10 @@ def tracking(uri: str, *, experiment: str, working: Path) -> Iterator[Tracker]:
     tracker = Tracker.start(uri, experiment=experiment, working=working)
     try:
         yield tracker
-    finally:
+    except BaseException:
+        tracker.abandon()
+        raise
+    else:
         tracker.close()
 
 

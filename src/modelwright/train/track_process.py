@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 MODEL = "model"
+_SQLITE = "sqlite:///"
 
 
 class _Session:
@@ -33,6 +34,8 @@ class _Session:
 
     def open(self, *, uri: str, experiment: str, artifacts: str | None) -> dict[str, Any]:
         """Reach the tracking server or make the database, and the experiment."""
+        if uri.startswith(_SQLITE):
+            _make_database(Path(uri.removeprefix(_SQLITE)))
         self.mlflow.set_tracking_uri(uri)
         self.mlflow.set_registry_uri(uri)
         self.client = self.mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
@@ -51,6 +54,13 @@ class _Session:
             else self.client.create_experiment(experiment, artifact_location=artifacts)
         )
         return {"experiment": self.experiment}
+
+    def warm(self) -> dict[str, Any]:
+        """Load beforehand what logging a model needs."""
+        import onnx  # noqa: F401
+        import pandas as pd  # noqa: F401
+
+        return {}
 
     def _end_abandoned(self, experiment: str) -> None:
         """Runs of a training that was killed: this one holds the project's lock, so nobody works on them."""
@@ -164,7 +174,10 @@ class _Session:
         import onnx
 
         return self.mlflow.onnx.log_model(
-            onnx.load_model_from_string(Path(graph).read_bytes()), input_example=frame, **common
+            onnx.load_model_from_string(Path(graph).read_bytes()),
+            input_example=frame,
+            onnx_execution_providers=["CPUExecutionProvider"],
+            **common,
         )
 
     def alias(self, *, registered: str, version: str, alias: str) -> dict[str, Any]:
@@ -177,6 +190,17 @@ class _Session:
         versions = self.client.search_model_versions(f"name = '{registered}'")
         found = [int(v.version) for v in versions if v.tags.get(tag) == value]
         return {"version": str(max(found)) if found else ""}
+
+
+def _make_database(path: Path) -> None:
+    """Make MLflow's tables in a file beside and move it into place: half of them would stop it for ever."""
+    if path.exists():
+        return
+    from mlflow import MlflowClient
+
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    MlflowClient(tracking_uri=f"{_SQLITE}{draft}").search_experiments(max_results=1)
+    draft.replace(path)
 
 
 def _signature(inputs: dict[str, str], outputs: dict[str, str]) -> Any:

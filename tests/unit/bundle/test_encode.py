@@ -19,7 +19,9 @@ def schema_of(**kinds: Kind) -> TableSchema:
 
 def test_date_parts_are_those_of_the_calendar() -> None:
     """Year, month, day, weekday (Monday 0), hour with minutes, and days since the earliest training date."""
-    when = np.array(["2024-02-29T18:30:00", "2024-03-01", "1969-12-31T23:00:00", "NaT"], dtype="datetime64[us]")
+    when = np.array(
+        ["2024-02-29T18:30:00", "2024-03-01", "1969-12-31T23:00:00", "NaT"], dtype="datetime64[us]"
+    )
     encoder = Encoder.fit(schema_of(when=Kind.DATETIME), {"when": when[:2]})
     numbers, strings = encoder.transform_dense({"when": when})
     assert encoder.number_names[:2] == ("when.year", "when.month")
@@ -34,7 +36,7 @@ def test_columns_that_carry_nothing_are_left_out_with_a_reason() -> None:
     """Identifiers, constants, images and near-unique categories are never features."""
     many = objects([f"value {number}" for number in range(300)])
     schema = schema_of(i=Kind.IDENTIFIER, c=Kind.CONSTANT, p=Kind.IMAGE, u=Kind.CATEGORICAL, x=Kind.NUMERIC)
-    columns = {name: many for name in "icpu"} | {"x": np.arange(300.0)}
+    columns = dict.fromkeys("icpu", many) | {"x": np.arange(300.0)}
     encoder = Encoder.fit(schema, columns)
     assert encoder.names == ("x",)
     assert set(encoder.ignored) == set("icpu")

@@ -3,6 +3,8 @@
 import gzip
 import io
 import json
+import os
+import subprocess
 import sys
 
 import pytest
@@ -55,14 +57,13 @@ def test_every_form_gives_the_same_answers(mw, bundle, file, name):
 def test_parquet_goes_in_and_out(mw, bundle, tmp_path):
     """Parquet is read and written, and NaN in it is a missing value."""
     pyarrow = pytest.importorskip("pyarrow", reason="Parquet is an optional part")
-    import pyarrow.parquet
-
+    parquet = pytest.importorskip("pyarrow.parquet")
     rows = pyarrow.table({"id": [7, 8], "width (cm)": [1.5, 9.0], "a=b": [float("nan"), 2.0]})
-    pyarrow.parquet.write_table(rows, tmp_path / "rows.parquet")
+    parquet.write_table(rows, tmp_path / "rows.parquet")
     result = mw("predict", tmp_path / "rows.parquet", "--bundle", bundle, "-o", tmp_path / "out.parquet")
     assert result.code == 0, result.err
     assert "Wrote 2 answers" in result.err
-    answers = pyarrow.parquet.read_table(tmp_path / "out.parquet").to_pylist()
+    answers = parquet.read_table(tmp_path / "out.parquet").to_pylist()
     assert [(row["id"], row["prediction"]) for row in answers] == [(7, "small"), (8, "big")]
 
 
@@ -138,7 +139,9 @@ def test_what_is_unusual_is_answered_and_told(mw, bundle, file):
     result = mw("predict", file(HEADER + "x1,99,3,green\n"), "--bundle", bundle, "--json")
     assert result.code == 0
     assert {warning["loc"][-1] for warning in result.json[0]["warnings"]} == {"width (cm)", "colour"}
-    assert "Warning: colour: unseen category (1 row)" in result.err
+    assert "Warning: line 2: colour: " in result.err
+    result = mw("predict", file(HEADER + "x1,99,3,green\nx2,98,3,red\n"), "--bundle", bundle)
+    assert "Warning: width (cm): outside observed in 2 rows; first line 2: " in result.err
 
 
 def test_missing_values_are_spelt_as_in_training(mw, project, bundle, file):
@@ -216,11 +219,9 @@ def test_output_that_cannot_be_written_is_told(mw, bundle, file, tmp_path):
 
 
 def test_a_table_is_printed_for_people(mw, bundle, file):
-    """A table has the same columns, with rounded numbers."""
+    """A table has rounded numbers, and no name that only repeats the label."""
     result = mw("predict", file(ROWS), "--bundle", bundle, "--format", "table")
-    assert result.out.splitlines()[0].split() == [
-        "id", "prediction", "prediction_name", "confidence", "p(big)", "p(small)",
-    ]  # fmt: skip
+    assert result.out.splitlines()[0].split() == ["id", "prediction", "confidence", "p(big)", "p(small)"]
     assert result.out.splitlines()[1].split()[:2] == ["x1", "small"]
 
 
@@ -231,3 +232,34 @@ def test_several_models_answer_side_by_side(mw, file, tmp_path, bundle_maker):
     assert set(result.json[0]["outputs"]) == {"size", "shape"}
     result = mw("predict", file(ROWS), "--bundle", bundle)
     assert result.out.splitlines()[0].startswith("id,size.prediction,")
+
+
+def test_answering_imports_no_training_library(bundle, file):
+    """In a fresh interpreter, predict needs the core installation only."""
+    heavy = ("dvc", "matplotlib", "mlflow", "onnx", "pandas", "pyarrow", "scipy", "skl2onnx", "sklearn")
+    code = (
+        "import sys; from modelwright.cli.main import main\n"
+        f"try:\n    main(['predict', {str(file(ROWS))!r}, '--bundle', {str(bundle)!r}])\n"
+        "except SystemExit as ended: assert ended.code == 0\n"
+        f"print(sorted(set({heavy!r}) & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert len(done.stdout.splitlines()) == 3
+    assert done.stderr.strip() == "[]"
+
+
+def test_of_many_probabilities_a_table_shows_the_highest():
+    """Twenty classes do not become twenty columns on a terminal."""
+    from modelwright.cli.rows_out import _compact
+
+    record = {"row": 1, "prediction": 3, "prediction_name": "c3"}
+    probabilities = {f"c{n}": 0.5 if n == 3 else 0.5 / 19 for n in range(20)}
+    assert _compact(record | {"probabilities": probabilities}) == record | {
+        "most probable": "c3 50.0%, c0 2.6%, c1 2.6%"
+    }

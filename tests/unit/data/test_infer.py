@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelwright.data.arrays import column_arrays, labelled_rows, target_labels, target_values
-from modelwright.data.faults import ColumnMissing
+from modelwright.data.faults import ColumnMissing, ColumnNested
 from modelwright.data.infer import Inferred, infer_schema
 from modelwright.data.load import read_table
 from modelwright.data.validate import validate
@@ -165,6 +165,15 @@ def test_absent_columns_are_named(wrong: dict[str, object]) -> None:
     if "target" in wrong:
         assert "'sepal length'" in caught.value.instruction
     assert "'sepal length'" in caught.value.details[0]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"target": "l"}, {"id": "l"}, {"features": {"l": Feature(kind=Kind.TEXT)}}]
+)
+def test_nested_columns_have_no_part(wrong: dict[str, object]) -> None:
+    """A column of lists cannot be the target, the identifier or a declared feature."""
+    with pytest.raises(ColumnNested, match="'l'"):
+        infer(pa.table({"l": cycle([1], [2]), "x": cycle(1, 2)}), **wrong)  # type: ignore[arg-type]
 
 
 def test_arrays_have_the_promised_form() -> None:

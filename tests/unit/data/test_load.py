@@ -115,6 +115,16 @@ def test_missing_spellings_can_be_set(tmp_path: Path) -> None:
     assert loaded.table.to_pydict() == {"x": [None, 1], "w": ["NA", None]}
 
 
+def test_missing_numbers_can_be_set_for_every_form(tmp_path: Path) -> None:
+    """A number that means missing by the project's word is missing in Parquet as in CSV."""
+    pa_parquet.write_table(
+        pa.table({"i": [-99, 1], "f": [-99.0, 0.5], "s": ["-99", "a"]}), tmp_path / "t.parquet"
+    )
+    expected = {"i": [None, 1], "f": [None, 0.5], "s": [None, "a"]}
+    assert read_table("t.parquet", base=tmp_path, missing=["-99"]).table.to_pydict() == expected
+    assert read(tmp_path / "t.csv", "i,f,s\n-99,-99.0,-99\n1,0.5,a\n", ["-99"]).table.to_pydict() == expected
+
+
 def test_leading_zeros_stay(tmp_path: Path) -> None:
     """A column of codes is text, or its zeros would be lost."""
     assert read(tmp_path / "t.csv", "zip\n00123\n10000\n").table["zip"].to_pylist() == ["00123", "10000"]
@@ -154,6 +164,11 @@ def test_nested_objects_become_dotted_columns(tmp_path: Path) -> None:
     """JSON objects within objects are flattened."""
     loaded = read(tmp_path / "t.jsonl", '{"a": {"b": 1, "c": {"d": "x"}}}\n')
     assert loaded.table.to_pydict() == {"a.b": [1], "a.c.d": ["x"]}
+
+
+def test_lists_of_nothing_are_read(tmp_path: Path) -> None:
+    """Arrow's JSON reader gives an ill-formed column for lists of nulls; the table is read all the same."""
+    assert read(tmp_path / "t.jsonl", '{"a": [null, null], "b": 1}\n').table["b"].to_pylist() == [1]
 
 
 def test_parquet_types_become_few(tmp_path: Path) -> None:
@@ -251,6 +266,14 @@ def test_absent_file_suggests_near_names(tmp_path: Path) -> None:
     assert "'titanic.csv'" in caught.value.instruction
 
 
+def test_a_versioned_file_that_is_not_here_says_how_to_get_it(tmp_path: Path) -> None:
+    """In a fresh clone, the data file's .dvc file tells that DVC can bring the data."""
+    (tmp_path / "t.csv.dvc").write_text("outs: []\n")
+    with pytest.raises(DataUnreadable) as caught:
+        read_table("t.csv", base=tmp_path)
+    assert "dvc pull" in caught.value.instruction
+
+
 def test_unreadable_file_is_worded(tmp_path: Path) -> None:
     """A file whose rights forbid reading is told so, also to an administrator without that privilege."""
     code = (
@@ -291,6 +314,48 @@ def test_damaged_bytes_never_surprise(tmp_path_factory: pytest.TempPathFactory, 
         assert loaded.table.num_rows == 200
 
 
+CELLS = [
+    "",
+    "?",
+    "NA",
+    "1",
+    "2.5",
+    "-",
+    '"',
+    '""',
+    "a,b",
+    "a\nb",
+    "2020-01-01",
+    "true",
+    "0012",
+    "inf",
+    "\r",
+    "\t;|",
+    "é",
+]
+
+
+@given(
+    rows=st.lists(
+        st.lists(st.sampled_from(CELLS) | st.text(max_size=5), min_size=1, max_size=4), max_size=20
+    ),
+    delimiter=st.sampled_from(",;\t|"),
+    form=st.sampled_from(["csv", "tsv", "jsonl"]),
+)
+def test_any_text_is_read_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[list[str]], delimiter: str, form: str
+) -> None:
+    """Whatever text a file holds, reading gives a table or our own error with a remedy."""
+    path = tmp_path_factory.mktemp("any") / f"t.{form}"
+    text = "\n".join(delimiter.join(row) for row in rows)
+    try:
+        loaded = read(path, text.encode("utf-8", "surrogatepass"))
+    except DataUnreadable as error:
+        assert error.instruction
+    else:
+        assert loaded.table.num_rows
+
+
 def test_inside_files_are_used_as_they_are(tmp_path: Path) -> None:
     """A file of the project is not copied."""
     (tmp_path / "t.csv").write_text("a\n1\n")
@@ -312,6 +377,20 @@ def test_outside_files_are_copied_in(tmp_path: Path) -> None:
     folder.mkdir()
     pa_parquet.write_table(pa.table({"a": [1]}), folder / "1.parquet")
     assert (materialise(str(folder), project_dir=project) / "1.parquet").is_file()
+
+
+def test_copying_in_never_replaces_a_file_that_cannot_be_had_again(tmp_path: Path) -> None:
+    """A file of the project that bears the same name is replaced only if it is under version control."""
+    project, outside = tmp_path / "project", tmp_path / "t.csv"
+    (project / "data").mkdir(parents=True)
+    outside.write_text("a\n1\n")
+    own = project / "data" / "t.csv"
+    own.write_text("a\n2\n")
+    with pytest.raises(DataUnreadable, match="another file of that name"):
+        materialise(str(outside), project_dir=project)
+    assert own.read_text() == "a\n2\n"
+    own.with_name("t.csv.dvc").write_text("outs: []\n")
+    assert materialise(str(outside), project_dir=project).read_text() == "a\n1\n"
 
 
 def test_sample_sets_are_written_once(tmp_path: Path) -> None:

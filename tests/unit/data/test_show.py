@@ -70,3 +70,13 @@ def test_a_description_is_json() -> None:
     """Programs get the same description as people."""
     found = described(TABLE, target="y")
     assert msgspec.json.decode(msgspec.json.encode(found), type=Description) == found
+
+
+def test_extreme_numbers_are_described() -> None:
+    """Neither endless nor huge values, nor a range of one step of a float, break the description."""
+    table = pa.table(
+        {"far": [1e308, -1e308, float("inf"), 1.0] * 5, "near": [1.0, 1.0000000000000002, 1.0, 1.0] * 5}
+    )
+    far, near = described(table).columns
+    assert (far.low, far.high, sum(far.histogram)) == (1.0, 1.0, 5)
+    assert sum(near.histogram) == 20

@@ -133,6 +133,11 @@ def test_a_quantity_is_no_class() -> None:
     assert "regression" in only(check({"x": noise(1), "y": noise()}, target="y")).remedy
 
 
+def test_endless_is_no_class() -> None:
+    """A class must be a value that can be named."""
+    assert only(check({"x": noise(), "y": cycle(1.0, float("inf"))}, target="y")).check == "infinite"
+
+
 def test_regression_targets_must_be_numbers() -> None:
     """Words in the target of a regression are named; one value only is refused."""
     finding = only(check({"x": noise(), "y": cycle("1.5", "low")}, Task.REGRESSION, target="y"))

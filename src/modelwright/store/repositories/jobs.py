@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import and_, or_, select, update
 
 from modelwright.store import clock, rows
-from modelwright.store.codec import keep, micros
+from modelwright.store.codec import finite, keep, micros
 from modelwright.store.database import Database
 from modelwright.store.errors import UnknownJob
 from modelwright.store.jobs import FREE, moved, new_job
@@ -97,7 +97,7 @@ class SqlJobs:
                 "updated": micros(now),
             }
             if progress is not None:
-                change["progress"] = progress
+                change["progress"] = finite(progress, "progress")
             at_work = jobs.c.state.in_([JobState.TRAINING.value, JobState.JUDGED.value])
             statement = update(jobs).where(jobs.c.id == keep(id), jobs.c.lease_owner == keep(owner), at_work)
             return connection.execute(statement.values(change)).rowcount == 1

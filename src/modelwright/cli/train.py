@@ -1,0 +1,61 @@
+"""``modelwright train``: train the candidates, judge the winner, register it as a version."""
+
+from __future__ import annotations
+
+import click
+
+from modelwright.cli.terminal import Terminal
+from modelwright.cli.verb import project_argument, verb
+from modelwright.errors import ExitCode, ModelwrightError
+
+
+class NotAccepted(ModelwrightError):
+    """The gate refused the new version."""
+
+    code = ExitCode.REJECTED
+
+
+@verb(
+    "train",
+    examples=[
+        ("modelwright train", "the project here; an accepted version is released"),
+        ("modelwright train examples/titanic --no-promote", "register it, let the champion answer"),
+        ("modelwright train --data new.csv", "other data of the same form"),
+        ("modelwright train --json | jq .metrics", "for scripts"),
+    ],
+)
+@project_argument
+@click.option("--data", metavar="SOURCE", help="Train on this data instead of the project's own.")
+@click.option("--no-promote", is_flag=True, help="Register the version, but do not make it champion.")
+def command(terminal: Terminal, *, path: str | None, data: str | None, no_promote: bool) -> None:
+    """Train the candidates, check the winner and register it as a version.
+
+    A version that reaches its floors, answers as the trained model did and is not worse than the
+    champion becomes champion; one that does not is registered as rejected and never served.
+    """
+    from modelwright.cli.context import open_project, opened_store
+    from modelwright.cli.training import run_training, show_outcome
+
+    project, settings = open_project(terminal, path)
+    with opened_store(settings) as store:
+        assert store is not None  # noqa: S101 - it is made where it is not there
+        outcome = run_training(
+            terminal, project, settings, store, data=data, release=not no_promote, actor="train"
+        )
+    show_outcome(terminal, outcome)
+
+    def show() -> None:
+        state = "champion" if outcome.released else outcome.decision.verdict.value
+        terminal.print(f"{outcome.project} version {outcome.version}: {state}")
+        terminal.print(f"  bundle      {outcome.bundle}")
+        terminal.print(f"  report      {outcome.report}")
+        terminal.print(f"  experiment  {outcome.experiment}")
+
+    terminal.result(outcome.summary(), show)
+    if not outcome.accepted:
+        raise NotAccepted(
+            f"The gate rejected version {outcome.version} of {outcome.project}.",
+            "Improve the data or the candidates, or change the floors in the project file; "
+            "what was champion stays.",
+            details=outcome.decision.reasons,
+        )
