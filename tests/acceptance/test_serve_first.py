@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import subprocess
+import time
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from serving import (
@@ -222,3 +226,51 @@ def test_a_port_in_use_is_told(server: Server, project: Path) -> None:
     status, told = run_serve(project, "--port", server.url.rsplit(":", 1)[1])
     assert status == 7
     assert "Cannot listen" in told
+
+
+def test_a_request_sent_again_under_its_id_gets_the_same_answer_and_one_row(
+    server: Server, project: Path
+) -> None:
+    """The same id and input give the same bytes, from any worker, before and after delivery; one row."""
+    id = f"order-{uuid.uuid4()}"
+    body = {"features": SETOSA, "id": id}
+    first = server.client.post("/predict", json=body)
+    again = []
+    for _ in range(6):
+        with httpx.Client(base_url=server.url) as client:
+            again.append(client.post("/predict", json=body).content)
+    assert set(again) == {first.content}
+    with stored(project / ".modelwright") as store:
+        eventually(lambda: store.predictions.get("iris", id))
+        rows = store.predictions.count("iris")
+        with httpx.Client(base_url=server.url) as client:
+            assert client.post("/predict", json=body).content == first.content
+            assert client.post("/predict", json={"features": NAMED_SETOSA, "id": id}).content == first.content
+            other = client.post("/predict", json={"features": [5.0, 3.5, 1.4, 0.2], "id": id})
+        assert other.status_code == 409
+        time.sleep(0.5)
+        assert store.predictions.count("iris") == rows
+
+
+def test_equal_requests_at_the_same_time_get_one_answer(server: Server) -> None:
+    """Twenty equal requests under one id, on twenty connections at once, get one answer."""
+    body = {"instances": [SETOSA, SETOSA], "id": f"race-{uuid.uuid4()}"}
+    with ThreadPoolExecutor(20) as pool:
+        replies = list(pool.map(lambda _: httpx.post(f"{server.url}/predict", json=body).content, range(20)))
+    assert len(set(replies)) == 1
+    assert [each["prediction_id"] for each in json.loads(replies[0])["predictions"]] == [
+        f"{body['id']}.0",
+        f"{body['id']}.1",
+    ]
+
+
+def test_a_refusal_sent_again_under_its_id_is_the_same_refusal(server: Server, project: Path) -> None:
+    """Refusals are idempotent too."""
+    body = {"features": ["a", 1, 1, 1], "id": f"bad-{uuid.uuid4()}"}
+    first = server.client.post("/predict", json=body)
+    assert first.status_code == 400
+    with stored(project / ".modelwright") as store:
+        eventually(lambda: store.predictions.get("iris", body["id"]))
+    again = server.client.post("/predict", json=body)
+    assert (again.status_code, again.json()) == (400, first.json())
+    assert server.client.post("/predict", json={**body, "features": SETOSA}).status_code == 409

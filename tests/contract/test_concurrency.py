@@ -7,7 +7,10 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
+import pytest
+
 from modelwright.store.engine import open_store
+from modelwright.store.repositories.predictions import log_lock
 from modelwright.testing.factories import prediction, version
 
 from .conftest import database_of
@@ -111,6 +114,35 @@ def test_no_label_is_missed_however_it_meets_its_prediction(store):
     together(4, work)
     assert len(store.predictions.history("iris", labelled=True)) == 40
     assert list(store.predictions.history("iris", labelled=False)) == []
+
+
+@pytest.mark.postgres
+def test_a_label_waits_for_the_delivery_under_way(postgres_url):
+    """Until the delivery is committed the label could not see its prediction, so it waits; labels do not."""
+    database = database_of(postgres_url)
+    with closing(open_store(postgres_url)) as store, ThreadPoolExecutor(1) as pool:
+        with database.write() as connection:
+            database.lock(connection, log_lock("iris"))
+            label = pool.submit(store.labels.add, "iris", "a", 1)
+            with pytest.raises(TimeoutError):
+                label.result(timeout=0.3)
+        assert label.result(timeout=30).target == 1
+        with database.write() as connection:
+            database.lock(connection, log_lock("iris"), shared=True)
+            assert pool.submit(store.labels.add, "iris", "a", 2).result(timeout=30).target == 2
+            delivery = pool.submit(store.predictions.add, [prediction("a")])
+            with pytest.raises(TimeoutError):
+                delivery.result(timeout=0.3)
+        assert delivery.result(timeout=30) == 1
+    database.engine.dispose()
+
+
+def test_threads_migrate_different_databases_at_once(tmp_path):
+    """What Alembic keeps in globals is not mixed up between them."""
+    together(6, lambda number: open_store(path=tmp_path / f"{number}.db").close())
+    for number in range(6):
+        with closing(open_store(path=tmp_path / f"{number}.db", migrate=False)) as store:
+            store.ping()
 
 
 def test_a_lease_given_before_the_clock_went_back_still_ends(url, monkeypatch):

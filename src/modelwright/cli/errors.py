@@ -12,6 +12,7 @@ empty. Tracebacks are shown with ``--debug`` only.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -53,6 +54,10 @@ EXTRAS = {
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 
 
+class OutputClosed(Exception):
+    """Whoever read our output has enough. Not an ``OSError``: click would end the program itself."""
+
+
 def run(command: Callable[[], object], terminal: Terminal) -> int:
     """Run ``command`` and give the exit status, having printed whatever went wrong."""
     try:
@@ -61,17 +66,22 @@ def run(command: Callable[[], object], terminal: Terminal) -> int:
     except click.exceptions.Exit as finished:
         return finished.exit_code
     except (KeyboardInterrupt, click.Abort):
-        click.echo("\nInterrupted.", err=True)
+        click.echo("Interrupted.", err=True)
         return ExitCode.INTERRUPTED
     except click.UsageError as error:
         return _usage(error, terminal)
-    except BrokenPipeError:
-        # whoever read our output has enough; keep the interpreter from complaining at its end
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (BrokenPipeError, OutputClosed):
+        _abandon_output()
         return BROKEN_PIPE
     except Exception as error:  # the outermost place: nothing may end in a traceback
         return _failed(_worded(error), terminal, error)
     return ExitCode.OK
+
+
+def _abandon_output() -> None:
+    """Whoever read our output has enough: keep the interpreter from complaining about it at its end."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
 
 
 def _worded(error: Exception) -> ModelwrightError:

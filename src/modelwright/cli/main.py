@@ -7,12 +7,12 @@ import importlib
 import io
 import sys
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import click
 
 from modelwright import __version__
-from modelwright.cli.errors import run
+from modelwright.cli.errors import OutputClosed, run
 from modelwright.cli.terminal import Terminal
 from modelwright.cli.verb import shared_options
 
@@ -61,6 +61,13 @@ class Program(click.Group):
             return None
         command: click.Command = importlib.import_module(f"modelwright.cli.{entry.module}").command
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a verb."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise OutputClosed from error
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -83,12 +83,12 @@ def _moments(values: pa.ChunkedArray, form: str) -> tuple[np.ndarray, NDArray[np
     if is_string(values):
         found = cells(values)
         parsed, fits = moments(found.values, form)
-        return found.spread(parsed, np.datetime64("NaT")), found.spread(~fits, False).astype(np.bool_)
+        return found.spread(parsed, np.datetime64("NaT", "us")), found.spread(~fits, False).astype(np.bool_)
     if pa.types.is_timestamp(values.type):
         array = one_chunk(values.cast(pa.timestamp("us"))).to_numpy(zero_copy_only=False)
         return array.astype("datetime64[us]", copy=False), np.zeros(len(values), dtype=np.bool_)
     filled = values.is_valid().to_numpy()
-    return np.full(len(values), np.datetime64("NaT"), dtype="datetime64[us]"), filled.astype(np.bool_)
+    return np.full(len(values), np.datetime64("NaT", "us"), dtype="datetime64[us]"), filled.astype(np.bool_)
 
 
 def strings(values: pa.ChunkedArray) -> np.ndarray:

@@ -100,6 +100,8 @@ def start_project(directory: Path, name: str) -> list[Path]:
         "features.example.py": "features_example.py",
         "data/README.md": "data_README.md",
     }
+    if directory.exists() and not directory.is_dir():
+        raise AlreadyThere(f"{directory} is a file.", "Choose another name for the project's folder.")
     there = [place for place in templates if (directory / place).exists()]
     if there:
         raise AlreadyThere(

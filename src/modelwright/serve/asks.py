@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from modelwright.bundle.answers import Answer
     from modelwright.serve.deployment import Deployment
     from modelwright.serve.errors import ServeError
+    from modelwright.serve.journal.given import Kept
     from modelwright.serve.quick import Values
     from modelwright.serve.wires import Wire
 
@@ -35,7 +36,9 @@ class Ask:
         given: The client's id of each row; empty where it gave none.
         answers, warnings, pieces, ids: One a row, once answered.
         error: Why it was refused.
+        version: Who answered.
         checked: The client's ids were looked up.
+        kept: What is on record under them, by the row's place.
         repeated: It was answered before; the log has it.
         reply: What goes back.
     """
@@ -52,6 +55,7 @@ class Ask:
         "given",
         "headers",
         "ids",
+        "kept",
         "latency",
         "name",
         "pieces",
@@ -59,6 +63,7 @@ class Ask:
         "repeated",
         "reply",
         "values",
+        "version",
         "warnings",
         "wire",
     )
@@ -90,6 +95,8 @@ class Ask:
         self.pieces: list[bytes] = []
         self.ids: list[str] = []
         self.latency = 0.0
+        self.version = 0
+        self.kept: dict[int, Kept] = {}
         self.error: ServeError | None = None
         self.checked = False
         self.repeated = False

@@ -38,7 +38,6 @@ class Deployment:
         self.context = Context(number, assigned.project, self.version, self.inputs.names, role)
         self.quick = QuickReader.fitting(self.inputs)
         self.models = [entry.name for entry in bundle.manifest.models]
-        self.tail = b',"model_version":%d' % self.version
         self._single = len(self.models) == 1
 
     @classmethod

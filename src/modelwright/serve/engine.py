@@ -34,11 +34,10 @@ from modelwright.serve.errors import (
 from modelwright.serve.ids import IdMaker
 from modelwright.serve.journal.entries import Entry, Item
 from modelwright.serve.journal.writer import JournalFailure, JournalWriter
+from modelwright.serve.wording import logged_inputs, piece_of
 
 logger = logging.getLogger(__name__)
 _encode = msgspec.json.Encoder().encode
-_LOGGED_BODY = 2000  # characters of a body that was no JSON
-_LOGGED_ROWS = 100  # of a batch that was refused
 
 
 class Meter(Protocol):
@@ -167,6 +166,8 @@ class Engine:
     def _word(self, ask: Ask, now: float, moment: int, items: list[Item]) -> None:
         """Give ids and a reply to ``ask``, and the log its entries."""
         if ask.repeated:
+            if ask.error is not None:
+                ask.reply = ask.wire.refusal(ask, ask.error)
             return
         ask.latency = now - ask.received
         if ask.error is not None:
@@ -174,18 +175,16 @@ class Engine:
             return
         deployment = ask.deployment
         assert deployment is not None  # noqa: S101 - read() sets it, or the ask was refused
-        middle = b',"latency":%.6f,"prediction_id":"' % ask.latency
-        end = b'"' + deployment.tail
+        ask.version = deployment.version
         values = (ask.values,) if ask.values is not None else ask.rows
         for place, answer in enumerate(ask.answers):
             id, given = self._id(ask, place)
             ask.ids.append(id)
-            warned = (
-                b',"warnings":' + _encode(ask.warnings[place])
-                if ask.warnings and ask.warnings[place]
-                else b""
-            )
-            piece = b"".join((b"{", deployment.fragment(answer), middle, id.encode(), end, warned, b"}"))
+            if place in ask.kept:
+                ask.pieces.append(ask.kept[place].reply)
+                continue
+            warned = ask.warnings[place] if ask.warnings else ()
+            piece = piece_of(deployment.fragment(answer), ask.latency, id, deployment.version, warned)
             ask.pieces.append(piece)
             items.append(
                 self._entry(
@@ -209,9 +208,7 @@ class Engine:
         id, given = self._id(ask, 0)
         ask.ids = [id]
         ask.reply = ask.wire.refusal(ask, error)
-        inputs = ask.values or (ask.rows[0] if len(ask.rows) == 1 else list(ask.rows[:_LOGGED_ROWS]))
         document = _encode(error_document(error))
-        inputs = inputs or _as_sent(ask.body)
         items.append(
             self._entry(
                 ask,
@@ -219,7 +216,7 @@ class Engine:
                 id=id,
                 given=given,
                 status=error.status,
-                inputs=inputs,
+                inputs=logged_inputs(ask),
                 reply=document,
                 moment=moment,
             )
@@ -333,7 +330,3 @@ def _refuse_unlogged(asks: Sequence[Ask], failure: ModelwrightError) -> None:
             ask.ids.clear()
             ask.error = error
             ask.reply = ask.wire.refusal(ask, error)
-
-
-def _as_sent(body: bytes | bytearray) -> str:
-    return bytes(body[:_LOGGED_BODY]).decode("utf-8", "replace")

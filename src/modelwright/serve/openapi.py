@@ -1,157 +1,243 @@
-"""The OpenAPI 3.1 document, with the served models' own columns."""
+"""The OpenAPI 3.1 document of a server, with the served models' own columns, labels and example.
+
+``openapi_schemas`` says what rows and answers look like; here is what can be asked. Only what the
+server routes is in the document, so it promises nothing that is not there.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Sequence
 from typing import Any
 
+import msgspec
+
 from modelwright import __version__
-from modelwright.schema.columns import Column, Kind, TableSchema
-from modelwright.serve.deployment import Deployment
+from modelwright.bundle.format import ModelEntry
+from modelwright.schema.columns import TableSchema
+from modelwright.serve import openapi_routes as routes
+from modelwright.serve import openapi_schemas as schemas
+from modelwright.serve.protocols.tables import CSV, NPY, PARQUET
 
-_TYPES: dict[Kind, dict[str, Any]] = {
-    Kind.NUMERIC: {"type": "number"},
-    Kind.INTEGER: {"type": "integer"},
-    Kind.BOOLEAN: {"type": "boolean"},
-    Kind.DATETIME: {"type": "string", "format": "date-time"},
+Json = dict[str, Any]
+
+_TAGS = {
+    "Predictions": "Ask the model, and say later what was true.",
+    "Operations": "Health, numbers, versions.",
+    "MLflow": "What MLflow's scoring clients send.",
+    "Open Inference": "The Open Inference Protocol V2, as KServe, Triton and MLServer speak it.",
+    "SageMaker": "What Amazon SageMaker's clients send.",
 }
 
 
-def document(deployments: Mapping[str, Deployment]) -> dict[str, Any]:
-    """The document of a server."""
-    paths: dict[str, Any] = {path: {"get": _plain(summary)} for path, summary in _READING.items()}
-    schemas: dict[str, Any] = {"Error": _ERROR, "Prediction": _PREDICTION}
-    for place, (name, deployment) in enumerate(deployments.items()):
-        schemas[f"Row{place}"] = _row(deployment.inputs)
-        paths[f"/models/{name}/predict"] = {"post": _predict(f"Row{place}", deployment)}
+class Served(msgspec.Struct, frozen=True, kw_only=True):
+    """A model that is served.
+
+    Attributes:
+        name: Its name in routes; the first one also answers at the root.
+        version: The version that answers.
+        inputs: What a client sends.
+        models: What answers; several in one bundle answer together.
+        example: A request body that works; made from the columns where there is none.
+    """
+
+    name: str
+    version: int
+    inputs: TableSchema
+    models: tuple[ModelEntry, ...]
+    example: Any = None
+
+
+def document(served: Sequence[Served], *, paths: Collection[str] | None = None, auth: bool = False) -> Json:
+    """The document of a server.
+
+    Args:
+        served: The models, the first one first.
+        paths: Routes there are, in the notation of the document; ``None`` for all it knows.
+        auth: Whether credentials are needed.
+    """
+    components: Json = {"schemas": {"Error": schemas.ERROR, "Warning": schemas.WARNING}}
+    found: Json = {}
+    for place, one in enumerate(served):
+        suffix = str(place) if place else ""
+        components["schemas"] |= _components(one, suffix)
         if place == 0:
-            paths["/predict"] = {"post": _predict("Row0", deployment)}
-    return {
+            found |= _root(one)
+        found[f"/models/{one.name}/predict"] = {"post": _predict(one, suffix)}
+    found |= routes.OPERATIONS | _v2(served)
+    known = {path: item for path, item in found.items() if paths is None or _routed(path, paths, served)}
+    result: Json = {
         "openapi": "3.1.0",
-        "info": {"title": " and ".join(deployments) or "Modelwright", "version": __version__},
-        "paths": dict(sorted(paths.items())),
-        "components": {"schemas": schemas},
+        "info": {
+            "title": " and ".join(one.name for one in served) or "Modelwright",
+            "version": __version__,
+            "description": _description(served),
+        },
+        "servers": [{"url": "."}],
+        "tags": [{"name": name, "description": text} for name, text in _TAGS.items()],
+        "paths": known,
+        "components": components,
+        "x-modelwright": {"served": [_summary(one, place) for place, one in enumerate(served)]},
+    }
+    if auth:
+        components["securitySchemes"] = {
+            "bearer": {"type": "http", "scheme": "bearer", "description": "An API key or a token."},
+            "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+        }
+        result["security"] = [{"bearer": []}, {"key": []}]
+    return result
+
+
+def _routed(path: str, paths: Collection[str], served: Sequence[Served]) -> bool:
+    """Whether a path, with a model's name in it perhaps, is among the routes."""
+    for one in served:
+        path = path.replace(f"/models/{one.name}", "/models/{name}")
+    return path in paths
+
+
+def _description(served: Sequence[Served]) -> str:
+    lines = [f"**{one.name}**, version {one.version}: {_answers(one)}." for one in served]
+    return "\n\n".join(lines)
+
+
+def _answers(one: Served) -> str:
+    return " and ".join(f"{entry.task.value} of {entry.target or 'groups'}" for entry in one.models)
+
+
+def _summary(one: Served, place: int) -> Json:
+    """What the page needs to show a form."""
+    suffix = str(place) if place else ""
+    return {
+        "name": one.name,
+        "version": one.version,
+        "path": "/predict" if place == 0 else f"/models/{one.name}/predict",
+        "row": f"Row{suffix}",
+        "models": [
+            {"name": entry.name, "task": entry.task.value, "target": entry.target} for entry in one.models
+        ],
     }
 
 
-def _plain(summary: str) -> dict[str, Any]:
-    content = {"application/json": {"schema": {"type": "object"}}}
-    return {"summary": summary, "responses": {"200": {"description": summary, "content": content}}}
-
-
-def _predict(row: str, deployment: Deployment) -> dict[str, Any]:
-    ref = {"$ref": f"#/components/schemas/{row}"}
-    listed = {"type": "array", "minItems": len(deployment.inputs.columns)}
-    identified = {"id": {"type": "string", "maxLength": 128}}
-    either = {"anyOf": [ref, listed]}
-    shapes = [
-        {"type": "object", "required": ["features"], "properties": {"features": either, **identified}},
-        {"type": "object", "required": ["input"], "properties": {"input": ref, **identified}},
-        {
-            "type": "object",
-            "required": ["instances"],
-            "properties": {"instances": {"type": "array", "minItems": 1, "items": either}, **identified},
-        },
-        ref,
-    ]
-    example = deployment.bundle.example
-    media: dict[str, Any] = {"schema": {"anyOf": shapes}}
-    if isinstance(example, dict) and "request" in example:
-        media["example"] = example["request"]
-    return {
-        "summary": f"Predict with {deployment.name}, version {deployment.version}",
-        "requestBody": {"required": True, "content": {"application/json": media}},
-        "responses": {
-            "200": _answer("The answer", "Prediction"),
-            **{status: _answer(words, "Error") for status, words in _REFUSALS.items()},
-        },
-    }
-
-
-def _answer(words: str, schema: str) -> dict[str, Any]:
-    ref = {"$ref": f"#/components/schemas/{schema}"}
-    return {"description": words, "content": {"application/json": {"schema": ref}}}
-
-
-def _row(schema: TableSchema) -> dict[str, Any]:
-    return {
+def _components(one: Served, suffix: str) -> Json:
+    answer = schemas.answer(one.models)
+    answers: Json = {
         "type": "object",
-        "required": [column.name for column in schema if not column.nullable],
-        "properties": {column.name: _column(column) for column in schema},
+        "required": ["predictions"],
+        "properties": {"predictions": {"type": "array", "items": schemas.ref(f"Answer{suffix}")}},
+    }
+    return {
+        f"Row{suffix}": schemas.row(one.inputs),
+        f"Answer{suffix}": answer,
+        f"Answers{suffix}": answers,
+        f"Request{suffix}": schemas.request(f"Row{suffix}", one.inputs),
     }
 
 
-def _column(column: Column) -> dict[str, Any]:
-    described: dict[str, Any] = dict(_TYPES.get(column.kind, {"type": "string"}))
-    if column.nullable:
-        described["type"] = [described["type"], "null"]
-    if column.minimum is not None:
-        described["minimum"] = column.minimum
-    if column.maximum is not None:
-        described["maximum"] = column.maximum
-    if column.categories and column.strict:
-        described["enum"] = [*column.categories, *([None] if column.nullable else [])]
-    elif column.categories:
-        described["examples"] = list(column.categories[:20])
-    words = [column.description, f"Unit: {column.unit}." if column.unit else "", _seen(column)]
-    text = " ".join(word for word in words if word)
-    if text:
-        described["description"] = text
-    return described
-
-
-def _seen(column: Column) -> str:
-    if column.observed_min is None or column.observed_max is None:
-        return ""
-    return f"In training from {column.observed_min:g} to {column.observed_max:g}."
-
-
-_READING = {
-    "/": "What there is",
-    "/health": "Health in one look",
-    "/health/live": "The process answers",
-    "/health/ready": "It may be sent requests",
-}
-_REFUSALS = {
-    "400": "The input does not validate",
-    "409": "The id was used for other input",
-    "413": "Too many bytes or rows",
-    "415": "A content type nobody here reads",
-    "503": "Not ready, or the log cannot be written",
-}
-_ERROR: dict[str, Any] = {
-    "type": "object",
-    "required": ["error"],
-    "properties": {
-        "error": {"type": "string"},
-        "instruction": {"type": "string"},
-        "prediction_id": {"type": "string"},
-        "details": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "properties": {
-                    "loc": {"type": "array"},
-                    "msg": {"type": "string"},
-                    "type": {"type": "string"},
-                    "input": {},
-                },
-            },
+def _root(one: Served) -> Json:
+    row = example_row(one)
+    return {
+        "/predict": {"post": _predict(one, "")},
+        "/invocations": {"post": _invocations(one, row)},
+        "/endpoints/{name}/invocations": {
+            "parameters": [routes.parameter("name", "The endpoint's name: a model's.", example=one.name)],
+            "post": _invocations(one, row) | {"tags": ["SageMaker"], "summary": "SageMaker's runtime"},
         },
-    },
-}
-_PREDICTION: dict[str, Any] = {
-    "type": "object",
-    "properties": {
-        "prediction": {},
-        "prediction_name": {"type": "string"},
-        "confidence": {"type": "number"},
-        "probabilities": {"type": "object", "additionalProperties": {"type": "number"}},
-        "outputs": {"type": "object"},
-        "predictions": {"type": "array"},
-        "latency": {"type": "number", "description": "Seconds in the server."},
-        "prediction_id": {"type": "string"},
-        "model_version": {"type": "integer"},
-        "warnings": {"type": "array"},
-    },
-}
+    }
+
+
+def example_row(one: Served) -> Json:
+    """A row that works: the bundle's example's, else made from the columns."""
+    example = one.example
+    for key in ("features", "input"):
+        if isinstance(example, dict) and isinstance(example.get(key), dict):
+            given = example[key]
+            ordered = {name: given[name] for name in one.inputs.names if name in given}
+            return ordered | {name: value for name, value in given.items() if name not in ordered}
+    return {column.name: schemas.example(column) for column in one.inputs}
+
+
+def _predict(one: Served, suffix: str) -> Json:
+    row = example_row(one)
+    examples = {
+        "one row": {"value": {"features": row}},
+        "several rows": {"value": {"instances": [row, row]}},
+        "with an id": {"value": {"features": row, "id": "order-17"}},
+    }
+    return {
+        "tags": ["Predictions"],
+        "summary": f"Predict with {one.name}, version {one.version}",
+        "description": routes.PREDICT,
+        "parameters": [routes.REQUEST_ID],
+        "requestBody": {
+            "required": True,
+            "content": {routes.JSON: {"schema": schemas.ref(f"Request{suffix}"), "examples": examples}},
+        },
+        "responses": {
+            "200": routes.content(
+                "The answer, or one for each row",
+                {"anyOf": [schemas.ref(f"Answer{suffix}"), schemas.ref(f"Answers{suffix}")]},
+            ),
+            **routes.refusals("400", "409", "413", "415", "503"),
+        },
+    }
+
+
+def _invocations(one: Served, row: Json) -> Json:
+    names = list(one.inputs.names)
+    values = [row.get(name) for name in names]
+    examples = {
+        "dataframe_split": {"value": {"dataframe_split": {"columns": names, "data": [values]}}},
+        "dataframe_records": {"value": {"dataframe_records": [row]}},
+        "instances": {"value": {"instances": [row]}},
+        "inputs": {"value": {"inputs": {name: [value] for name, value in zip(names, values, strict=True)}}},
+    }
+    content: Json = {routes.JSON: {"schema": schemas.MLFLOW, "examples": examples}}
+    content |= {kind: {"schema": {"type": "string", "format": "binary"}} for kind in (CSV, NPY, PARQUET)}
+    return {
+        "tags": ["MLflow"],
+        "summary": "Score rows as MLflow and a SageMaker container do",
+        "parameters": [routes.REQUEST_ID],
+        "requestBody": {"required": True, "content": content},
+        "responses": {
+            "200": routes.content("The predictions", schemas.PREDICTIONS),
+            **{status: {"description": routes.REFUSALS[status]} for status in ("400", "413", "415", "503")},
+        },
+    }
+
+
+def _v2(served: Sequence[Served]) -> Json:
+    found: Json = {
+        "/v2": {"get": routes.get("Open Inference", "The server's name, version and extensions")},
+        "/v2/health/live": {"get": routes.get("Open Inference", "The process answers")},
+        "/v2/health/ready": {"get": routes.get("Open Inference", "It may be sent requests", "503")},
+        "/v2/repository/index": {
+            "post": routes.get("Open Inference", "The models there are") | {"requestBody": routes.anything()}
+        },
+    }
+    for one in served:
+        at = f"/v2/models/{one.name}"
+        found[at] = {"get": routes.get("Open Inference", f"Inputs and outputs of {one.name}")}
+        found[f"{at}/ready"] = {"get": routes.get("Open Inference", f"Whether {one.name} is ready", "503")}
+        found[f"{at}/infer"] = {
+            "post": {
+                "tags": ["Open Inference"],
+                "summary": f"Infer with {one.name}",
+                "description": "One tensor for each column, or one of all; also with binary data.",
+                "requestBody": {
+                    "required": True,
+                    "content": {
+                        routes.JSON: {
+                            "schema": schemas.INFER,
+                            "example": schemas.infer_example(one.inputs, example_row(one)),
+                        }
+                    },
+                },
+                "responses": {
+                    "200": routes.content("The outputs", {"type": "object", "required": ["outputs"]}),
+                    **{
+                        status: {"description": routes.REFUSALS[status]}
+                        for status in ("400", "409", "413", "415", "503")
+                    },
+                },
+            }
+        }
+    return found

@@ -144,7 +144,7 @@ def outcomes(ask: Ask) -> list[Outcome]:
     return [
         Outcome(
             id=ask.ids[place],
-            version=deployment.version,
+            version=ask.version,
             answers={only: answer} if isinstance(answer, Answer) else answer,
             latency=ask.latency,
             warnings=ask.warnings[place] if ask.warnings else (),

@@ -22,6 +22,8 @@ from modelwright.serve.journal.writer import JournalWriter
 from modelwright.serve.lane import Lane, LaneProtocol, sweep
 from modelwright.serve.live import LiveFile
 from modelwright.serve.metrics.meter import BoardMeter
+from modelwright.serve.processes import announce
+from modelwright.serve.repeats import Repeats
 from modelwright.serve.settings import Child, Word
 from modelwright.serve.site import Site
 from modelwright.serve.store_access import StoreAccess
@@ -69,9 +71,11 @@ async def _work(child: Child, tell: Callable[[Word], None]) -> int:
     journal = JournalWriter(settings.journals / f"{child.slot:02d}-{IdMaker()()}", sync=settings.sync)
     journal.probe()
     meter = BoardMeter(Path(child.run_dir), child.slot)
-    engine = Engine(journal, meter, max_rows=settings.limits.rows)
-    lane = Lane(engine, settings.limits)
+    announce(Path(child.run_dir), "worker", child.slot)
     store = StoreAccess(settings.store_url)
+    repeats = Repeats(settings.journals, store)
+    engine = Engine(journal, meter, guard=repeats, max_rows=settings.limits.rows)
+    lane = Lane(engine, settings.limits)
     site = Site(settings=settings, engine=engine, meter=meter, store=store, run_dir=Path(child.run_dir))
     swapper = Swapper(engine, journal, on_change=lambda: lane.routes.update(hot_routes(engine.deployments)))
     live = LiveFile(child.live)

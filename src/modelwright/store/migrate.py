@@ -5,6 +5,7 @@ Opening a store that is up to date costs one small query and does not import Ale
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, inspect, text
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 _REVISION = text(f"SELECT version_num FROM {VERSION_TABLE}")  # noqa: S608 - a constant
+
+_ALEMBIC = threading.Lock()
+"""Alembic hands its scripts what they work on through globals: one thread of a process at a time."""
 
 
 def bring_up(database: Database, *, migrate: bool) -> None:
@@ -60,7 +64,8 @@ def alembic_config(connection: Connection) -> Config:
 def _upgrade(connection: Connection) -> None:
     from alembic import command
 
-    command.upgrade(alembic_config(connection), "head")
+    with _ALEMBIC:
+        command.upgrade(alembic_config(connection), "head")
 
 
 def _revision(database: Database) -> str | None:

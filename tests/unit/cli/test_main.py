@@ -204,18 +204,37 @@ def test_an_interruption_has_its_status(failing):
     assert "Traceback" not in result.err
 
 
-def test_a_reader_that_has_enough_is_no_error():
-    """`modelwright schema | head -1` is quiet."""
+def test_a_reader_that_has_enough_is_no_error(bundle, tmp_path):
+    """`modelwright predict … | head -1` ends quietly, with the status of a program that SIGPIPE ended."""
+    rows = tmp_path / "rows.csv"
+    rows.write_text("width (cm)\n" + "1\n" * 20_000)
+    command = f"{sys.executable} -m modelwright predict {rows} --bundle {bundle}"
     done = subprocess.run(
-        ["bash", "-c", f"{sys.executable} -m modelwright schema | head -1; echo ${{PIPESTATUS[0]}}"],
+        ["bash", "-c", f"{command} | head -1; echo ${{PIPESTATUS[0]}}"],
         capture_output=True,
         text=True,
         check=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
     assert done.stderr == ""
-    assert done.stdout.splitlines()[0] == "{"
-    assert done.stdout.splitlines()[1] in ("0", "141")
+    assert done.stdout.splitlines()[0].startswith("row,prediction")
+    assert done.stdout.splitlines()[1] == "141"
+
+
+def test_a_full_disk_behind_standard_output_is_told(bundle):
+    """Writing to a full device is a storage failure."""
+    with open("/dev/full", "wb") as full:  # noqa: PTH123
+        done = subprocess.run(
+            [sys.executable, "-m", "modelwright", "predict", "width (cm)=1", "--bundle", str(bundle)],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+    assert done.returncode == 10
+    assert "No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_results_and_notices_keep_apart(tmp_path):

@@ -142,4 +142,6 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path):
     """A file where the folder should be is a storage failure."""
     (tmp_path / "file").touch()
     with pytest.raises(StorageFailure):
+        infer_file(tmp_path / "file", Inferred(source="a", task=Task.CLUSTERING, rows=1, width=1))
+    with pytest.raises(AlreadyThere, match="is a file"):
         start_project(tmp_path / "file", "shop")

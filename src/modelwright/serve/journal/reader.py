@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import shutil
@@ -89,3 +90,13 @@ def journals(root: Path) -> list[Path]:
         return sorted(path for path in root.iterdir() if path.is_dir())
     except FileNotFoundError:
         return []
+
+
+def backlog(root: Path) -> dict[str, int]:
+    """Segments under ``root`` and their bytes, with those delivered and not removed yet."""
+    sizes: list[int] = []
+    for directory in journals(root):
+        for path in directory.glob("*.seg"):
+            with contextlib.suppress(FileNotFoundError):  # the keeper just removed it
+                sizes.append(path.stat().st_size)
+    return {"segments": len(sizes), "bytes": sum(sizes)}

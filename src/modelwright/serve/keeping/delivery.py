@@ -12,13 +12,13 @@ import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from modelwright.errors import ModelwrightError
 from modelwright.serve.journal.entries import Context, Entry, Note
 from modelwright.serve.journal.reader import Tail, journals, owner_is_dead, remove_journal
+from modelwright.serve.wording import META
 from modelwright.store.errors import StoreUnavailable
 from modelwright.store.ports import Store
 from modelwright.store.records import PredictionRecord
@@ -26,7 +26,6 @@ from modelwright.store.records import PredictionRecord
 logger = logging.getLogger(__name__)
 
 KEEPER_LOCK = "keeper.lock"
-_META = frozenset({"latency", "prediction_id", "model_version", "warnings"})
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _decode = msgspec.json.Decoder().decode
 
@@ -45,7 +44,7 @@ def record_of(entry: Entry, contexts: Mapping[int, Context]) -> PredictionRecord
         time=_EPOCH + timedelta(microseconds=entry.time),
         status=entry.status,
         inputs=inputs,
-        outputs={key: value for key, value in reply.items() if key not in _META},
+        outputs={key: value for key, value in reply.items() if key not in META},
         warnings=tuple(reply.get("warnings", ())),
         latency=entry.latency,
         client=entry.client,
@@ -145,9 +144,3 @@ class Delivery:
             file.write(line + b"\n")
             file.flush()
             os.fsync(file.fileno())
-
-
-def backlog(root: Path) -> dict[str, Any]:
-    """Segments under ``root`` and their bytes, with those delivered and not removed yet."""
-    sizes = [path.stat().st_size for directory in journals(root) for path in directory.glob("*.seg")]
-    return {"segments": len(sizes), "bytes": sum(sizes)}

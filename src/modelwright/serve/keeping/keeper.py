@@ -6,10 +6,12 @@ import logging
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from modelwright.errors import ModelwrightError
 from modelwright.serve.keeping.delivery import Delivery
 from modelwright.serve.keeping.releases import ReleaseWatch
+from modelwright.serve.processes import announce
 from modelwright.serve.settings import Child, Word
 from modelwright.store.engine import open_store
 from modelwright.store.errors import StoreUnavailable
@@ -132,6 +134,7 @@ def _first_look(child: Child, stopped: Callable[[float], bool]) -> Keeper | None
         try:
             keeper = Keeper(child, open_store(child.settings.store_url))
             keeper.releases.first()
+            announce(Path(child.run_dir), "keeper", 0)
             return keeper
         except StoreUnavailable as error:
             if not child.live.exists():

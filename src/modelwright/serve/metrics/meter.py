@@ -13,14 +13,16 @@ from modelwright.serve.metrics.board import Board
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper bounds of the latency histogram, seconds."""
 
-_BOUNDS = (*(str(bound) for bound in BUCKETS), "+Inf")
+BOUNDS = (*(str(bound) for bound in BUCKETS), "+Inf")
+"""The same as labels, with the last one."""
 
 
 class BoardMeter:
     """Counts on this worker's board.
 
     Keys: ``requests, kind, status``; ``seconds, kind`` (sum); ``bucket, kind, bound`` (not cumulated);
-    ``answers, name, version, model, answer``; ``rows, name, version``. The kind is the protocol, or the
+    ``answers, name, version, model, answer`` (classes and clusters); ``values, name, version, model``
+    (regressions); ``rows, name, version``. The kind is the protocol, or the
     route of what is no prediction.
     """
 
@@ -41,7 +43,7 @@ class BoardMeter:
         add = self._board.add_at
         add(self._place("requests", kind, status))
         add(self._place("seconds", kind), seconds)
-        add(self._place("bucket", kind, _BOUNDS[bisect_left(BUCKETS, seconds)]))
+        add(self._place("bucket", kind, BOUNDS[bisect_left(BUCKETS, seconds)]))
 
     def _answers(self, ask: Ask) -> None:
         deployment = ask.deployment
@@ -60,6 +62,8 @@ class BoardMeter:
         if answer.prediction_name is not None or not isinstance(answer.prediction, float):
             called = answer.prediction_name if answer.prediction_name is not None else answer.prediction
             self._board.add_at(self._place("answers", name, version, model, called))
+        else:
+            self._board.add_at(self._place("values", name, version, model))
 
     def _place(self, *key: object) -> int:
         place = self._places.get(key)

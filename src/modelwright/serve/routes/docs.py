@@ -8,11 +8,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from modelwright import __version__
-from modelwright.serve.openapi import document
+from modelwright.serve.openapi import Served, document
 from modelwright.serve.routes.replies import json_response
 from modelwright.serve.site import Site
 
-_POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'"
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
+    "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+)
+_ASSETS = {
+    "docs.html": "text/html",
+    "docs.js": "text/javascript",
+    "docs.css": "text/css",
+    "form.js": "text/javascript",
+}
 _LISTED = {
     "GET /": "this listing",
     "GET /docs": "interactive documentation",
@@ -20,6 +29,14 @@ _LISTED = {
     "GET /health": "health in one look",
     "GET /health/live": "the process answers",
     "GET /health/ready": "it may be sent requests",
+    "GET /metrics": "counts since the start; in Prometheus's words where Accept asks for them",
+    "GET /prometheus_metrics": "the same in Prometheus's words",
+    "GET /predictions/history": "the prediction log, newest first",
+    "GET /predictions/{id}": "one prediction and its lineage",
+    "GET /versions": "registered versions",
+    "POST /feedback": "tell the truth of a prediction",
+    "POST /add_training_data": "give labelled rows for training",
+    "POST /trigger_retrain": "ask for a retraining",
     "POST /predict": "predict one row or several",
     "POST /models/{name}/predict": "the same for one of several models",
     "POST /invocations": "MLflow scoring, SageMaker container",
@@ -44,20 +61,31 @@ class Docs:
             {"service": "modelwright", "version": __version__, "models": models, "endpoints": _LISTED}
         )
 
-    async def openapi(self, _request: Request) -> Response:
+    async def openapi(self, request: Request) -> Response:
         """The OpenAPI document of what is live."""
-        return json_response(document(self._site.engine.deployments))
+        served = [
+            Served(
+                name=name,
+                version=each.version,
+                inputs=each.inputs,
+                models=each.bundle.manifest.models,
+                example=each.bundle.example.get("request") if isinstance(each.bundle.example, dict) else None,
+            )
+            for name, each in self._site.engine.deployments.items()
+        ]
+        paths = {getattr(route, "path", "") for route in request.app.routes}
+        return json_response(document(served, paths=paths))
 
     async def page(self, _request: Request) -> Response:
         """The page that shows it."""
-        return Response(
-            _packaged("docs.html"), media_type="text/html", headers={"content-security-policy": _POLICY}
-        )
+        return _asset("docs.html")
 
-    async def script(self, _request: Request) -> Response:
-        """The page's script."""
-        return Response(_packaged("docs.js"), media_type="text/javascript")
+    async def asset(self, request: Request) -> Response:
+        """A part of the page."""
+        return _asset(request.url.path.rpartition("/")[2])
 
 
-def _packaged(name: str) -> bytes:
-    return (files("modelwright.serve") / "page" / name).read_bytes()
+def _asset(name: str) -> Response:
+    body = (files("modelwright.serve") / "page" / name).read_bytes()
+    headers = {"content-security-policy": _POLICY, "x-content-type-options": "nosniff"}
+    return Response(body, media_type=_ASSETS[name], headers=headers)

@@ -1,0 +1,140 @@
+"""What can be asked of a server that does not depend on the model: operations, and their pieces."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from modelwright.serve import openapi_schemas as schemas
+
+Json = dict[str, Any]
+
+JSON = "application/json"
+REFUSALS = {
+    "400": "The request does not validate",
+    "401": "No credentials, or none that hold",
+    "403": "The credentials do not allow this",
+    "409": "The id was used before, for other input",
+    "413": "Too many bytes or rows",
+    "415": "A content type that is not read here",
+    "429": "More requests than these credentials may send",
+    "503": "Not ready, or the log cannot be written",
+}
+
+
+def content(description: str, schema: Json) -> Json:
+    """An answer's content as JSON."""
+    return {"description": description, "content": {JSON: {"schema": schema}}}
+
+
+def refusals(*statuses: str) -> Json:
+    """The answers that refuse, in the product's own shape."""
+    return {status: content(REFUSALS[status], schemas.ref("Error")) for status in statuses}
+
+
+def get(tag: str, summary: str, *refusals: str) -> Json:
+    """An operation without a body."""
+    responses: Json = {"200": {"description": summary}}
+    responses |= {status: {"description": REFUSALS[status]} for status in refusals}
+    return {"tags": [tag], "summary": summary, "responses": responses}
+
+
+def anything() -> Json:
+    """A body that may be any object."""
+    return {"content": {JSON: {"schema": {"type": "object"}, "example": {}}}}
+
+
+def parameter(
+    name: str, description: str, *, where: str = "path", example: Any = None, **schema: Any
+) -> Json:
+    """A parameter of the path, the query or the head."""
+    parameter: Json = {
+        "name": name,
+        "in": where,
+        "required": where == "path",
+        "description": description,
+        "schema": {"type": "string", **schema},
+    }
+    if example is not None:
+        parameter["example"] = example
+    return parameter
+
+
+PREDICT = (
+    "One row as an object by column name or as the list of its values, under `features` or `input` or as it "
+    "is; or several under `instances`. With an `id` of your own the request may be sent again: it gets the "
+    "same answer, and the log has it once. Values outside the range of the training data and unknown "
+    "categories are answered with a warning."
+)
+REQUEST_ID = parameter(
+    "X-Request-Id",
+    "An id of your own, as `id` in the body.",
+    where="header",
+    maxLength=100,
+    pattern="^[0-9A-Za-z._-]+$",
+)
+_LIMIT = parameter("limit", "How many at most.", where="query", type="integer", minimum=1, maximum=1000)
+
+OPERATIONS: dict[str, Json] = {
+    "/feedback": {
+        "post": {
+            "tags": ["Predictions"],
+            "summary": "Say what was true of a prediction",
+            "requestBody": {
+                "required": True,
+                "content": {
+                    JSON: {"schema": schemas.FEEDBACK, "example": {"prediction_id": "order-17", "target": 1}}
+                },
+            },
+            "responses": {"200": {"description": "Stored"}, **refusals("400", "413", "503")},
+        }
+    },
+    "/add_training_data": {
+        "post": {
+            "tags": ["Predictions"],
+            "summary": "Give labelled rows for the next training",
+            "requestBody": {"required": True, "content": {JSON: {"schema": {"type": "object"}}}},
+            "responses": {"200": {"description": "Stored"}, **refusals("400", "413", "503")},
+        }
+    },
+    "/trigger_retrain": {
+        "post": {
+            "tags": ["Operations"],
+            "summary": "Ask for a retraining",
+            "requestBody": anything(),
+            "responses": {
+                "200": {"description": "Asked for"},
+                "202": {"description": "Asked for"},
+                **refusals("400", "503"),
+            },
+        }
+    },
+    "/predictions/history": {
+        "get": {
+            **get("Predictions", "The predictions there were, newest first", "400", "503"),
+            "parameters": [
+                _LIMIT,
+                parameter("before", "A prediction's id, to go on from.", where="query"),
+            ],
+        }
+    },
+    "/predictions/{id}": {
+        "parameters": [parameter("id", "A prediction's id.", example="order-17")],
+        "get": get("Predictions", "A prediction, and where its answer came from", "503")
+        | {
+            "responses": {
+                "200": {"description": "It"},
+                "404": {"description": "There is none"},
+                **refusals("503"),
+            }
+        },
+    },
+    "/versions": {"get": get("Operations", "The versions there are", "503")},
+    "/metrics": {"get": get("Operations", "Numbers of this server as JSON, or for Prometheus by Accept")},
+    "/prometheus_metrics": {"get": get("Operations", "Numbers for Prometheus")},
+    "/health": {"get": get("Operations", "Health in one look", "503")},
+    "/health/live": {"get": get("Operations", "The process answers")},
+    "/health/ready": {"get": get("Operations", "It may be sent requests", "503")},
+    "/ping": {"get": get("MLflow", "It may be sent requests", "503")},
+    "/version": {"get": get("MLflow", "The version of MLflow's protocol")},
+    "/": {"get": get("Operations", "What there is")},
+}

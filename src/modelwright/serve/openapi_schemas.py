@@ -1,0 +1,290 @@
+"""JSON Schemas (2020-12) of rows, answers and errors, made from a bundle's columns and models."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from modelwright.bundle.answers import label_names
+from modelwright.bundle.format import ModelEntry
+from modelwright.schema.columns import Column, Kind, Scalar, TableSchema
+from modelwright.schema.metrics import Task
+from modelwright.serve.protocols.v2_replies import datatype_of
+
+Json = dict[str, Any]
+
+_TYPES: dict[Kind, Json] = {
+    Kind.NUMERIC: {"type": "number"},
+    Kind.INTEGER: {"type": "integer"},
+    Kind.BOOLEAN: {"type": "boolean"},
+    Kind.DATETIME: {"type": "string", "format": "date-time"},
+    Kind.IMAGE: {"type": "string", "contentEncoding": "base64"},
+}
+_NUMBERS = frozenset({Kind.NUMERIC, Kind.INTEGER})
+_ID: Json = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": 100,
+    "pattern": "^[0-9A-Za-z._-]+$",
+    "description": "An id of your own.",
+}
+
+
+def ref(name: str) -> Json:
+    """A reference to the component of that name."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def request(row_name: str, schema: TableSchema) -> Json:
+    """A body of ``/predict``."""
+    width = len(schema.columns)
+    listed: Json = {
+        "type": "array",
+        "description": "The values in this order: " + ", ".join(schema.names),
+        "prefixItems": [
+            {key: value for key, value in column(one).items() if key != "description"} for one in schema
+        ],
+        "minItems": width,
+        "maxItems": width,
+    }
+    one: Json = {"anyOf": [ref(row_name), listed]}
+    return {
+        "anyOf": [
+            {"type": "object", "required": ["features"], "properties": {"features": one, "id": _ID}},
+            {
+                "type": "object",
+                "required": ["instances"],
+                "properties": {"instances": {"type": "array", "minItems": 1, "items": one}, "id": _ID},
+            },
+            {"type": "object", "required": ["input"], "properties": {"input": ref(row_name), "id": _ID}},
+            ref(row_name),
+        ]
+    }
+
+
+def row(schema: TableSchema) -> Json:
+    """A row by column name."""
+    return {
+        "type": "object",
+        "required": [one.name for one in schema if not one.nullable],
+        "properties": {one.name: column(one) for one in schema},
+    }
+
+
+def column(one: Column) -> Json:
+    """A cell: type and what is refused; the range and the categories of the training data beside it.
+
+    ``x-observed`` is the range seen in training, ``x-categories`` the values, where others are answered
+    with a warning.
+    """
+    described: Json = dict(_TYPES.get(one.kind, {"type": "string"}))
+    if one.nullable:
+        described["type"] = [described["type"], "null"]
+    seen = one.kind in _NUMBERS
+    low = _bound(one.minimum, one.observed_min if one.strict and seen else None, max)
+    high = _bound(one.maximum, one.observed_max if one.strict and seen else None, min)
+    if low is not None:
+        described["minimum"] = low
+    if high is not None:
+        described["maximum"] = high
+    if one.kind is Kind.CATEGORICAL and one.categories:
+        if one.strict:
+            described["enum"] = [*one.categories, *([None] if one.nullable else [])]
+        else:
+            described["x-categories"] = list(one.categories)
+    if seen and one.observed_min is not None and one.observed_max is not None:
+        described["x-observed"] = [one.observed_min, one.observed_max]
+    described["x-kind"] = one.kind.value
+    text = " ".join(word for word in (one.description, one.unit and f"Unit: {one.unit}.", _seen(one)) if word)
+    if text:
+        described["description"] = text
+    described["examples"] = [example(one)]
+    return described
+
+
+def _bound(first: float | None, second: float | None, pick: Any) -> float | None:
+    given = [value for value in (first, second) if value is not None]
+    return pick(given) if given else None
+
+
+def _seen(one: Column) -> str:
+    if one.observed_min is None or one.observed_max is None:
+        return ""
+    low, high = one.observed_min, one.observed_max
+    if one.kind is Kind.DATETIME:
+        return f"In training from {_date(low)} to {_date(high)}."
+    return f"In training from {low:g} to {high:g}."
+
+
+def _date(seconds: float) -> str:
+    try:
+        return datetime.fromtimestamp(seconds, UTC).date().isoformat()
+    except (OverflowError, OSError, ValueError):
+        return f"{seconds:g}"
+
+
+def _moment(seconds: float | None) -> str:
+    """A time of the training data, else any."""
+    try:
+        moment = datetime.fromtimestamp(seconds or 1767355200.0, UTC)
+    except (OverflowError, OSError, ValueError):
+        moment = datetime(2026, 1, 2, 12, tzinfo=UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def example(one: Column) -> Scalar | None:
+    """A plausible value: the column's own, or of the middle of what was seen."""
+    if one.example is not None:
+        return one.example
+    if one.kind in _NUMBERS:
+        bounds = [one.observed_min, one.observed_max, one.minimum, one.maximum]
+        middle = next((value for value in bounds if value is not None), 0.0)
+        if one.observed_min is not None and one.observed_max is not None:
+            middle = (one.observed_min + one.observed_max) / 2
+        return math.floor(middle) if one.kind is Kind.INTEGER else float(f"{middle:.4g}")
+    plain: dict[Kind, Scalar] = {
+        Kind.BOOLEAN: True,
+        Kind.DATETIME: _moment(one.observed_max),
+        Kind.IMAGE: _PIXEL,
+    }
+    if one.kind in plain:
+        return plain[one.kind]
+    return one.categories[0] if one.categories else "some text"
+
+
+_PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+
+
+def answer(models: Sequence[ModelEntry]) -> Json:
+    """What one row answers."""
+    common: Json = {
+        "latency": {"type": "number", "description": "Seconds in the server."},
+        "prediction_id": {"type": "string", "description": "Names this answer in the log and in feedback."},
+        "model_version": {"type": "integer"},
+        "warnings": {"type": "array", "items": ref("Warning")},
+    }
+    required = ["latency", "prediction_id", "model_version"]
+    if len(models) == 1:
+        one = _model_answer(models[0])
+        return one | {"properties": one["properties"] | common, "required": [*one["required"], *required]}
+    outputs: Json = {entry.name: _model_answer(entry) for entry in models}
+    plain = {entry.name: outputs[entry.name]["properties"]["prediction"] for entry in models}
+    return {
+        "type": "object",
+        "required": ["outputs", *required],
+        "properties": plain
+        | {"outputs": {"type": "object", "required": list(outputs), "properties": outputs}}
+        | common,
+    }
+
+
+def _model_answer(entry: ModelEntry) -> Json:
+    if entry.task is Task.REGRESSION:
+        return _object({"prediction": {"type": "number", "description": entry.target}})
+    if entry.task is Task.CLUSTERING:
+        return (
+            _object({"prediction": {"type": "integer", "minimum": 0, "description": "The group's number."}})
+            | {}
+        )
+    names = label_names(entry)
+    probability: Json = {"type": "number", "minimum": 0, "maximum": 1.0001}
+    return _object(
+        {
+            "prediction": {"enum": list(entry.labels), "description": entry.target},
+            "prediction_name": {"enum": list(names)},
+            "confidence": probability,
+            "probabilities": _object(dict.fromkeys(names, probability)),
+        }
+    )
+
+
+def _object(properties: Json) -> Json:
+    return {"type": "object", "required": list(properties), "properties": properties}
+
+
+def infer_example(schema: TableSchema, row: Mapping[str, Any]) -> Json:
+    """A request of the Open Inference Protocol that works."""
+    return {
+        "inputs": [
+            {"name": one.name, "shape": [1], "datatype": datatype_of(one), "data": [row.get(one.name)]}
+            for one in schema
+        ]
+    }
+
+
+WARNING: Json = {
+    "type": "object",
+    "properties": {
+        "loc": {"type": "array"},
+        "msg": {"type": "string"},
+        "type": {"type": "string"},
+        "input": {},
+    },
+}
+ERROR: Json = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {"type": "string"},
+        "instruction": {"type": "string"},
+        "prediction_id": {"type": "string"},
+        "details": {"type": "array", "items": WARNING},
+    },
+}
+MLFLOW: Json = {
+    "type": "object",
+    "oneOf": [
+        {"required": ["dataframe_split"]},
+        {"required": ["dataframe_records"]},
+        {"required": ["instances"]},
+        {"required": ["inputs"]},
+    ],
+    "properties": {
+        "dataframe_split": {
+            "type": "object",
+            "required": ["data"],
+            "properties": {
+                "columns": {"type": "array", "items": {"type": "string"}},
+                "data": {"type": "array", "items": {"type": "array"}},
+            },
+        },
+        "dataframe_records": {"type": "array", "items": {"type": "object"}},
+        "instances": {"type": "array", "items": {"type": ["object", "array"]}},
+        "inputs": {"type": ["object", "array"]},
+        "params": {"type": "object", "properties": {"details": {"type": "boolean"}}},
+    },
+}
+PREDICTIONS: Json = {
+    "type": "object",
+    "required": ["predictions"],
+    "properties": {"predictions": {"type": "array"}},
+}
+INFER: Json = {
+    "type": "object",
+    "required": ["inputs"],
+    "properties": {
+        "id": _ID,
+        "inputs": {
+            "type": "array",
+            "minItems": 1,
+            "items": {
+                "type": "object",
+                "required": ["name", "shape", "datatype"],
+                "properties": {
+                    "name": {"type": "string"},
+                    "shape": {"type": "array", "items": {"type": "integer", "minimum": 0}},
+                    "datatype": {"type": "string"},
+                    "data": {"type": "array"},
+                },
+            },
+        },
+        "outputs": {"type": "array", "items": {"type": "object", "required": ["name"]}},
+    },
+}
+FEEDBACK: Json = {
+    "type": "object",
+    "required": ["prediction_id", "target"],
+    "properties": {"prediction_id": {"type": "string"}, "target": {}},
+}

@@ -1,0 +1,42 @@
+"""How a row's answer is put together, and what of a request goes into the log."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from modelwright.serve.asks import Ask
+
+META = frozenset({"latency", "prediction_id", "model_version", "warnings"})
+"""Members of a row's reply that are not the answer."""
+
+_LOGGED_BODY = 2000  # characters of a body that was no JSON
+_LOGGED_ROWS = 100  # of a batch that was refused
+_encode = msgspec.json.Encoder().encode
+
+
+def piece_of(fragment: bytes, latency: float, id: str, version: int, warnings: Sequence[Any]) -> bytes:
+    """The JSON of one row's answer.
+
+    Args:
+        fragment: The members of the answer, without braces.
+        latency: Seconds.
+        id: The prediction's.
+        version: Who answered.
+        warnings: Of the row.
+    """
+    told = b',"warnings":' + _encode(warnings) if warnings else b""
+    middle = b',"latency":%.6f,"prediction_id":"%b","model_version":%d' % (latency, id.encode(), version)
+    return b"".join((b"{", fragment, middle, told, b"}"))
+
+
+def logged_inputs(ask: Ask) -> Any:
+    """What the log keeps of a refused request: its row or rows, or its body as it was sent."""
+    if ask.values is not None:
+        return ask.values
+    rows = ask.rows
+    if rows:
+        return rows[0] if len(rows) == 1 else list(rows[:_LOGGED_ROWS])
+    return bytes(ask.body[:_LOGGED_BODY]).decode("utf-8", "replace")

@@ -1,0 +1,173 @@
+"""The routes beside predictions: metrics, log, truths, samples, jobs, versions; over two workers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.parser import text_string_to_metric_families
+
+from serving import IRIS, NAMED_SETOSA, SETOSA, Server, release, stored, write_iris_bundle
+
+VIRGINICA = [6.3, 3.3, 6.0, 2.5]
+PROJECT = "name: iris\ndata: {source: 'sklearn:iris', target: species}\nretrain: {new_samples: 10}\n"
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with one released version."""
+    folder = tmp_path_factory.mktemp("iris")
+    (folder / "project.yaml").write_text(PROJECT)
+    work_dir = folder / ".modelwright"
+    release(work_dir, 1, write_iris_bundle(work_dir / "bundles" / "v1"))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def server(project: Path) -> Iterator[Server]:
+    """It, served by two workers."""
+    with Server("--workers", "2", cwd=project) as running:
+        yield running
+
+
+def fresh(server: Server) -> httpx.Client:
+    """A client of a new connection, which may meet either worker."""
+    return httpx.Client(base_url=server.url)
+
+
+def test_metrics_count_over_all_workers(server: Server) -> None:
+    """Whichever worker is asked, the counts are those of all, at once."""
+    before = server.client.get("/metrics").json()
+    for _ in range(20):
+        with fresh(server) as client:
+            assert client.post("/predict", json={"features": VIRGINICA}).status_code == 200
+    assert server.client.post("/predict", json={"features": [1]}).status_code == 400
+    for _ in range(4):
+        with fresh(server) as client:
+            after = client.get("/metrics").json()
+            assert after["request_count"] == before["request_count"] + 21
+            assert after["total_predictions"] == before["total_predictions"] + 20
+            seen = before["prediction_distribution"].get("virginica", 0)
+            assert after["prediction_distribution"]["virginica"] == seen + 20
+    assert after["average_latency"] > 0
+    assert after["retrain_threshold"] == 10
+    assert after["model_info"]["feature_names"] == list(IRIS)
+    assert after["model_info"]["target_names"] == ["setosa", "versicolor", "virginica"]
+    assert after["model_info"]["model_loaded"] is True
+    assert {"timestamp", "new_samples_pending"} <= set(after)
+
+
+def test_prometheus_can_read_it_and_a_scraper_gets_it_from_metrics_too(server: Server) -> None:
+    """The text parses in both formats, and says what was counted by route, protocol and status."""
+    server.client.post("/predict", json={"features": SETOSA})
+    text = server.client.get("/prometheus_metrics")
+    assert text.headers["content-type"].startswith("text/plain")
+    families = {family.name: family for family in text_string_to_metric_families(text.text)}
+    samples = families["modelwright_requests"].samples
+    labels = {"route": "/predict", "protocol": "predict", "status": "200"}
+    assert any(sample.labels == labels and sample.value > 0 for sample in samples)
+    assert families["modelwright_request_duration_seconds"].type == "histogram"
+    assert any(s.labels["answer"] == "setosa" for s in families["modelwright_predictions"].samples)
+    roles = {(s.labels["role"], s.labels["slot"]) for s in families["modelwright_process_open_fds"].samples}
+    assert roles == {("worker", "0"), ("worker", "1"), ("keeper", "0")}
+    accept = "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.1"
+    scraped = server.client.get("/metrics", headers={"accept": accept})
+    assert scraped.headers["content-type"].startswith("application/openmetrics-text")
+    assert list(parse_openmetrics(scraped.text))
+
+
+def test_history_pages_and_filters(server: Server) -> None:
+    """History is newest first, pages by id without gap or overlap, and filters."""
+    ids = [
+        server.client.post("/predict", json={"features": SETOSA}).json()["prediction_id"] for _ in range(5)
+    ]
+    assert server.client.get(f"/predictions/{ids[-1]}").status_code == 200
+    page = server.client.get("/predictions/history", params={"limit": 3}).json()
+    assert [each["prediction_id"] for each in page["predictions"]] == ids[:1:-1]
+    rest = server.client.get(
+        "/predictions/history", params={"limit": 2, "before": page["next_before"]}
+    ).json()
+    assert [each["prediction_id"] for each in rest["predictions"]] == ids[1::-1]
+    assert server.client.get("/predictions/history", params={"version": 2}).json()["count"] == 0
+    assert server.client.get("/predictions/history", params={"until": "2020-01-01"}).json()["count"] == 0
+    for wrong in ({"limit": "0"}, {"limit": "x"}, {"since": "soon"}, {"labelled": "maybe"}):
+        reply = server.client.get("/predictions/history", params=wrong)
+        assert reply.status_code == 400
+        assert reply.json()["details"][0]["loc"][0] == "query"
+    assert server.client.get("/predictions/history", params={"before": "nobody"}).status_code == 404
+
+
+def test_a_prediction_knows_where_it_came_from(server: Server) -> None:
+    """A prediction's lineage names version, decision, run, data and release."""
+    id = server.client.post("/predict", json={"features": SETOSA}).json()["prediction_id"]
+    found = server.client.get(f"/predictions/{id}").json()
+    assert found["inputs"] == NAMED_SETOSA
+    version = found["lineage"]["version"]
+    assert version["version"] == found["model_version"] == 1
+    assert version["decision"]["reasons"]
+    assert {"run_id", "dataset_md5", "git_commit", "environment"} <= set(version)
+    assert found["lineage"]["release"]["reason"] == "a test"
+    assert server.client.get("/predictions/no-such-id").status_code == 404
+
+
+def test_a_truth_is_stored_for_its_prediction(server: Server) -> None:
+    """Feedback by label or by name is stored as the target column holds it; the newest counts."""
+    id = server.client.post("/predict", json={"features": SETOSA}).json()["prediction_id"]
+    reply = server.client.post("/feedback", json={"prediction_id": id, "target": "setosa"})
+    assert reply.status_code == 201
+    assert reply.json()["target"] == 0
+    server.client.post("/feedback", json={"feedback": [{"prediction_id": id, "label": 1}]})
+    found = server.client.get(f"/predictions/{id}").json()
+    assert found["label"] == 1
+    assert [label["target"] for label in found["labels"]] == [0, 1]
+    labelled = server.client.get("/predictions/history", params={"labelled": "true"}).json()
+    assert id in {each["prediction_id"] for each in labelled["predictions"]}
+    wrong = server.client.post("/feedback", json={"prediction_id": id, "target": "rose"})
+    assert wrong.status_code == 400
+    assert wrong.json()["details"][0]["type"] == "label_unknown"
+    assert server.client.post("/feedback", json={"prediction_id": "nobody", "target": 0}).status_code == 404
+    assert server.client.post("/feedback", json={"target": 0}).status_code == 400
+
+
+def test_samples_are_stored_for_training(server: Server, project: Path) -> None:
+    """Labelled rows are validated and stored by column name, in each of their shapes."""
+    before = server.client.get("/metrics").json()["new_samples_pending"]
+    bodies = (
+        {"features": SETOSA, "target": 0},
+        {"features": NAMED_SETOSA, "target": "setosa"},
+        {**NAMED_SETOSA, "target": 0},
+        {"samples": [{"features": SETOSA, "target": 0}, {"features": VIRGINICA, "target": 2}]},
+    )
+    for body in bodies:
+        reply = server.client.post("/add_training_data", json=body)
+        assert reply.status_code == 201, reply.text
+    assert reply.json()["new_samples_pending"] == before + 5
+    with stored(project / ".modelwright") as store:
+        assert store.samples.take("iris")[-2].features == NAMED_SETOSA
+    for wrong in (
+        {"features": SETOSA},
+        {"features": ["x", 1, 1, 1], "target": 0},
+        {"features": [1], "target": 0},
+    ):
+        assert server.client.post("/add_training_data", json=wrong).status_code == 400
+
+
+def test_a_wish_to_retrain_becomes_a_job(server: Server, project: Path) -> None:
+    """``/trigger_retrain`` writes a job that waits."""
+    reply = server.client.post("/trigger_retrain", json={"reason": "new season"})
+    assert reply.status_code == 202
+    with stored(project / ".modelwright") as store:
+        job = store.jobs.get(reply.json()["job_id"])
+    assert (job.state.value, job.trigger, job.reason) == ("queued", "manual", "new season")
+    assert server.client.post("/trigger_retrain").status_code == 202
+    assert server.client.post("/trigger_retrain", json={"reason": 3}).status_code == 400
+
+
+def test_versions_are_listed(server: Server) -> None:
+    """The registered versions are told, with what is live."""
+    listed = server.client.get("/versions").json()
+    assert listed["champion"] == 1
+    assert [(each["version"], each["served"]) for each in listed["versions"]] == [(1, True)]
