@@ -17,6 +17,7 @@ from modelwright.project.mistakes import suggest
 from modelwright.schema.urls import mask_url
 
 PREFIX = "MODELWRIGHT_"
+_READ_BY_SERVING = ("MODELWRIGHT_AUTH", "MODELWRIGHT_OIDC_")  # described where it reads them
 LOG_LEVELS = ("debug", "info", "warning", "error")
 LOG_FORMATS = ("text", "json")
 
@@ -238,7 +239,8 @@ def _parsed(setting: Setting, text: str, source: str) -> str | int:
 
 def _odd_variables(environ: Mapping[str, str]) -> Sequence[str]:
     known = [setting.variable for setting in SETTINGS]
-    odd = sorted(name for name in environ if name.startswith(PREFIX) and name not in known)
+    mine = (name for name in environ if name.startswith(PREFIX) and not name.startswith(_READ_BY_SERVING))
+    odd = sorted(name for name in mine if name not in known)
     return [_odd(name, known) for name in odd]
 
 
