@@ -12,7 +12,9 @@ from modelwright.train.errors import SettingsInvalid
 C = Task.CLASSIFICATION
 
 
-@pytest.mark.parametrize(("task", "name"), [(task, name) for task, names in CANDIDATES.items() for name in names])
+@pytest.mark.parametrize(
+    ("task", "name"), [(task, name) for task, names in CANDIDATES.items() for name in names]
+)
 def test_every_name_of_the_catalogue_can_be_built(task, name):
     """Whatever the project file may name, training can make, seeded where the estimator takes a seed."""
     (candidate,) = candidates_of([name], task, seed=11)

@@ -114,5 +114,7 @@ def test_clustering_scores_are_scikit_learns():
     labels = np.repeat([0, 1], 50)
     found = measure(Task.CLUSTERING, Answers(labels=labels), None, matrix=points.astype(np.float32), seed=1)
     assert found["silhouette"].value == pytest.approx(metrics.silhouette_score(points, labels), abs=1e-5)
-    assert found["davies_bouldin"].value == pytest.approx(metrics.davies_bouldin_score(points, labels), abs=1e-5)
+    assert found["davies_bouldin"].value == pytest.approx(
+        metrics.davies_bouldin_score(points, labels), abs=1e-5
+    )
     assert found["silhouette"].low < found["silhouette"].value < found["silhouette"].high

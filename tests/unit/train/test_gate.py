@@ -77,7 +77,9 @@ def test_not_worse_than_the_champion(rows, gain, high, accepted):
 
 def test_what_cannot_be_compared_and_warnings_are_noted():
     """A champion that cannot answer and warnings about the data are told and refuse nothing."""
-    decision = judge([replace(GOOD, not_compared="It needs the column 'x', which is gone.", warnings=["odd"])])
+    decision = judge(
+        [replace(GOOD, not_compared="It needs the column 'x', which is gone.", warnings=["odd"])]
+    )
     assert decision.verdict is Verdict.ACCEPTED
     assert any("'x'" in reason for reason in decision.reasons)
     assert "Noted: odd" in decision.reasons
