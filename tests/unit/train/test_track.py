@@ -70,7 +70,8 @@ def test_a_plain_model_is_an_onnx_model(tmp_project, train):
         "data": {"source": "data.csv", "target": "y"},
         "train": {"candidates": ["logistic_regression", "knn"]},
     }
-    folder = tmp_project(project, {"data.csv": "a,b,y\n" + rows}, git=True)
+    folder = tmp_project(project, git=True)
+    (folder / "data.csv").write_text("a,b,y\n" + rows)
     outcome = train(folder)
     found = asked(folder, "plain", outcome.bundle)
     assert found["same"] and found["columns"] == ["label", "p0", "p1"] and found["example"]
