@@ -12,7 +12,7 @@ import pytest
 from modelwright.project.load import load
 from modelwright.store.engine import open_store
 from modelwright.train.errors import TrackingUnavailable
-from modelwright.train.track import mirror_champion, tracking
+from modelwright.train.track import mirror_release
 from unit.train.conftest import made_csv
 
 pytestmark = pytest.mark.slow
@@ -97,7 +97,7 @@ def test_a_model_that_needs_python_first_opens_the_bundle(tmp_project, train):
 
 
 def test_the_alias_follows_a_promotion(tmp_project, train):
-    """``mirror_champion`` finds the model of a version by its tag and points the alias at it."""
+    """``mirror_release`` finds the model of a version by its tag and points the alias at it."""
     project = {
         "name": "alias",
         "data": {"source": "data.csv", "target": "label", "drop": ["amount"]},
@@ -106,9 +106,12 @@ def test_the_alias_follows_a_promotion(tmp_project, train):
     folder = tmp_project(project, {"data.csv": made_csv()})
     first, second = train(folder), train(folder)
     working = load(folder).working
-    with tracking(f"sqlite:///{working}/mlflow.db", experiment="alias", working=working) as tracker:
-        assert mirror_champion(tracker, "alias", first.version)
-        assert not mirror_champion(tracker, "alias", 99)
+    uri = f"sqlite:///{working}/mlflow.db"
+    assert mirror_release(uri, project="alias", version=first.version, working=working) == ""
+    assert "version 99" in mirror_release(uri, project="alias", version=99, working=working)
+    assert "no tracking database" in mirror_release(
+        f"sqlite:///{working}/other.db", project="alias", version=1, working=working
+    )
     found = asked(folder, "alias", second.bundle)
     assert {name: str(version) for name, version in found["aliases"].items()} == {"champion": "1"}
 
