@@ -40,6 +40,11 @@ if TYPE_CHECKING:
     default="disk",
     help="What an answer waits for: its log entry on the disk, or handed to the system only.",
 )
+@click.option("--auth", metavar="HOW", help="Who may ask: off, keys, oidc, or keys,oidc.")
+@click.option("--insecure", is_flag=True, help="Serve other machines without asking who they are.")
+@click.option("--cors", "origins", multiple=True, metavar="ORIGIN", help="A web page's origin that may ask.")
+@click.option("--tls-cert", default="", metavar="FILE", help="Certificate chain, PEM: serve HTTPS.")
+@click.option("--tls-key", default="", metavar="FILE", help="Its private key, PEM.")
 def command(
     terminal: Terminal,
     *,
@@ -50,6 +55,11 @@ def command(
     workers: int | None,
     log_format: str,
     durability: str,
+    auth: str | None,
+    insecure: bool,
+    origins: tuple[str, ...],
+    tls_cert: str,
+    tls_key: str,
 ) -> None:
     """Serve released versions over HTTP.
 
@@ -67,6 +77,11 @@ def command(
         port=port,
         log_format=log_format,
         sync=durability == "disk",
+        auth=auth,
+        insecure=insecure,
+        origins=origins,
+        certificate=tls_cert,
+        private_key=tls_key,
         retrain_threshold=threshold,
     )
     serve(told, on_ready=lambda ready: _tell(terminal, ready))

@@ -1,90 +1,135 @@
-"""The application: a table of routes. What they do is in ``routes``; no logic here."""
+"""The application: a table of routes, with who may use them. What they do is in ``routes``; no logic here."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Iterable
 from time import perf_counter
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from modelwright.errors import ModelwrightError
+from modelwright.serve.auth.principal import ADMIN, FEEDBACK, READ
 from modelwright.serve.errors import ServeError
 from modelwright.serve.routes.docs import Docs
 from modelwright.serve.routes.health import Health
 from modelwright.serve.routes.log import Log
 from modelwright.serve.routes.metrics import Metrics
 from modelwright.serve.routes.predictions import invocations, predictor
+from modelwright.serve.routes.protocols import Protocols
 from modelwright.serve.routes.replies import error_response, json_response
 from modelwright.serve.routes.training import Training
 from modelwright.serve.site import Site
 from modelwright.serve.wires import PREDICT, SAGEMAKER, V2
 
-_SETTLED = frozenset(
-    {
-        "/predict",
-        "/models/{name}/predict",
-        "/invocations",
-        "/v2/models/{name}/infer",
-        "/endpoints/{name}/invocations",
-    }
-)
+Handler = Callable[[Request], Awaitable[Response]]
+Line = tuple[str, str, Handler, str]
+"""Method, path, handler, and the scope it needs; "" lets everybody in."""
+
+_ANYBODY = ""
 
 
 def build_app(site: Site) -> Starlette:
     """The ASGI application over ``site``."""
-    health, docs, log, metrics, training = Health(site), Docs(site), Log(site), Metrics(site), Training(site)
-    predict, infer, runtime = (predictor(site, wire) for wire in (PREDICT, V2, SAGEMAKER))
-    routes = [
-        Route("/", docs.listing),
-        Route("/docs", docs.page),
-        *(Route(f"/{name}", docs.asset) for name in ("docs.js", "docs.css", "form.js")),
-        Route("/openapi.json", docs.openapi),
-        Route("/health", health.health),
-        Route("/health/live", health.live),
-        Route("/health/ready", health.ready),
-        Route("/metrics", metrics.metrics),
-        Route("/prometheus_metrics", metrics.prometheus),
-        Route("/predictions/history", log.history),
-        Route("/predictions/{id}", log.prediction),
-        Route("/versions", log.versions),
-        Route("/feedback", training.feedback, methods=["POST"]),
-        Route("/add_training_data", training.add_training_data, methods=["POST"]),
-        Route("/trigger_retrain", training.trigger_retrain, methods=["POST"]),
-        Route("/predict", predict, methods=["POST"]),
-        Route("/models/{name}/predict", predict, methods=["POST"]),
-        Route("/invocations", invocations(site), methods=["POST"]),
-        Route("/v2/models/{name}/infer", infer, methods=["POST"]),
-        Route("/endpoints/{name}/invocations", runtime, methods=["POST"]),
-    ]
+    lines = (*_about(site), *_records(site), *_protocols(site))
+    origins = site.settings.origins
+    cors = Middleware(
+        CORSMiddleware,
+        allow_origins=origins,
+        allow_methods=["GET", "POST"],
+        allow_headers=["authorization", "content-type", "x-api-key", "x-request-id"],
+    )
     return Starlette(
-        routes=[_counted(site, each) for each in routes],
+        routes=[*(_route(site, line) for line in lines), *_predictions(site)],
+        middleware=[cors] if origins else [],
         exception_handlers={ModelwrightError: _told, HTTPException: _no_route, Exception: _unexpected},
     )
 
 
-def _counted(site: Site, route: Route) -> Route:
-    """``route``, with its requests counted; predictions are counted where they are settled."""
-    if route.path in _SETTLED:
-        return route
-    handler = route.endpoint
+def _about(site: Site) -> Iterable[Line]:
+    """What it is, and how it is."""
+    health, docs, metrics = Health(site), Docs(site), Metrics(site)
+    return (
+        ("GET", "/", docs.listing, READ),
+        ("GET", "/docs", docs.page, _ANYBODY),
+        *(("GET", f"/{name}", docs.asset, _ANYBODY) for name in ("docs.js", "docs.css", "form.js")),
+        ("GET", "/openapi.json", docs.openapi, READ),
+        ("GET", "/health", health.health, _ANYBODY),
+        ("GET", "/health/live", health.live, _ANYBODY),
+        ("GET", "/health/ready", health.ready, _ANYBODY),
+        ("GET", "/metrics", metrics.metrics, READ),
+        ("GET", "/prometheus_metrics", metrics.prometheus, READ),
+    )
+
+
+def _records(site: Site) -> Iterable[Line]:
+    """What was answered, and what comes back."""
+    log, training = Log(site), Training(site)
+    return (
+        ("GET", "/predictions/history", log.history, READ),
+        ("GET", "/predictions/{id}", log.prediction, READ),
+        ("GET", "/versions", log.versions, READ),
+        ("POST", "/feedback", training.feedback, FEEDBACK),
+        ("POST", "/add_training_data", training.add_training_data, FEEDBACK),
+        ("POST", "/trigger_retrain", training.trigger_retrain, ADMIN),
+    )
+
+
+def _protocols(site: Site) -> Iterable[Line]:
+    """What clients of other servers ask beside predictions."""
+    protocols = Protocols(site)
+    return (
+        ("GET", "/ping", protocols.ping, _ANYBODY),
+        ("GET", "/version", protocols.version, _ANYBODY),
+        ("GET", "/v2", protocols.server, _ANYBODY),
+        ("GET", "/v2/health/live", protocols.live, _ANYBODY),
+        ("GET", "/v2/health/ready", protocols.ready, _ANYBODY),
+        ("POST", "/v2/repository/index", protocols.index, READ),
+        ("GET", "/v2/models/{name}", protocols.model, READ),
+        ("GET", "/v2/models/{name}/ready", protocols.model_ready, _ANYBODY),
+        ("GET", "/v2/models/{name}/versions/{version}", protocols.model, READ),
+        ("GET", "/v2/models/{name}/versions/{version}/ready", protocols.model_ready, _ANYBODY),
+    )
+
+
+def _predictions(site: Site) -> Iterable[Route]:
+    """The hot routes, for what the fast lane does not take; they count and word errors themselves."""
+    return (
+        Route("/predict", predictor(site, PREDICT), methods=["POST"]),
+        Route("/models/{name}/predict", predictor(site, PREDICT), methods=["POST"]),
+        Route("/invocations", invocations(site), methods=["POST"]),
+        Route("/v2/models/{name}/infer", predictor(site, V2), methods=["POST"]),
+        Route("/v2/models/{name}/versions/{version}/infer", predictor(site, V2), methods=["POST"]),
+        Route("/endpoints/{name}/invocations", predictor(site, SAGEMAKER), methods=["POST"]),
+    )
+
+
+def _route(site: Site, line: Line) -> Route:
+    """A line of the table, its requests let in and counted."""
+    method, path, handler, scope = line
 
     async def handle(request: Request) -> Response:
         began = perf_counter()
         status = 500
         try:
-            response: Response = await handler(request)
+            if scope:
+                principal = await site.gate.admit(request.headers, scope)
+                request.state.client = principal.name or (request.client.host if request.client else "")
+            response = await handler(request)
             status = response.status_code
             return response
         except ServeError as error:
             status = error.status
             raise
         finally:
-            site.meter.request(route.path, status, perf_counter() - began)
+            site.meter.request(path, status, perf_counter() - began)
 
-    return Route(route.path, handle, methods=list(route.methods or ()))
+    return Route(path, handle, methods=[method])
 
 
 async def _told(_request: Request, error: Exception) -> Response:

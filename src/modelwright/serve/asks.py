@@ -27,6 +27,7 @@ class Ask:
         body: The bytes sent.
         done: Called once, in the event loop, when ``reply`` is set and the log has it.
         name: The deployment it is for; "" for the first.
+        wanted: The version it is for; "" for the one that is live.
         client: Who asks: the key's name, or the address.
         headers: Those a protocol looks at, names in lower case.
         received: When, by ``time.perf_counter``.
@@ -64,6 +65,7 @@ class Ask:
         "reply",
         "values",
         "version",
+        "wanted",
         "warnings",
         "wire",
     )
@@ -75,6 +77,7 @@ class Ask:
         done: Done,
         *,
         name: str = "",
+        wanted: str = "",
         client: str = "",
         headers: Mapping[str, str] | None = None,
         received: float = 0.0,
@@ -83,6 +86,7 @@ class Ask:
         self.body = body
         self.done = done
         self.name = name
+        self.wanted = wanted
         self.client = client
         self.headers: Mapping[str, str] = headers or {}
         self.received = received or perf_counter()

@@ -27,6 +27,7 @@ from modelwright.serve.errors import (
     ModelFailed,
     NotFound,
     NotReady,
+    NotServed,
     ServeError,
     clip,
     error_document,
@@ -120,7 +121,10 @@ class Engine:
     def read(self, ask: Ask) -> Deployment | None:
         """Understand the body; ``None`` if the ask is refused for it."""
         try:
-            deployment = ask.deployment = self.find(ask.name)
+            deployment = self.find(ask.name)
+            if ask.wanted and ask.wanted != str(deployment.version):
+                raise NotServed(deployment.name, deployment.version, ask.wanted)
+            ask.deployment = deployment
             if not ask.checked:
                 ask.wire.read(ask, deployment, self._max_rows)
         except ServeError as error:

@@ -108,6 +108,13 @@ class NotFound(ServeError):
     status = 404
 
 
+class NotServed(NotFound):
+    """A version that is not live."""
+
+    def __init__(self, name: str, live: int, wanted: str) -> None:
+        super().__init__(f"Version {clip(wanted)} of '{name}' is not served; version {live} is.")
+
+
 class NotReady(ServeError):
     """No model is loaded, or the log cannot be written: nothing may be answered."""
 

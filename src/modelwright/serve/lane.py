@@ -19,6 +19,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from modelwright.serve.asks import Ask
 from modelwright.serve.engine import Engine
+from modelwright.serve.gate import Gate
 from modelwright.serve.settings import Limits
 from modelwright.serve.wires import Wire
 
@@ -32,7 +33,15 @@ _HEADERS_READ = frozenset(
     }
 )
 _NOT_PLAIN = frozenset(
-    {b"expect", b"origin", b"transfer-encoding", b"content-encoding", b"upgrade", b"accept"}
+    {
+        b"accept",
+        b"content-encoding",
+        b"expect",
+        b"inference-header-content-length",
+        b"origin",
+        b"transfer-encoding",
+        b"upgrade",
+    }
 )
 _MOST_HEAD = 64 << 10
 _STATUS = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
@@ -52,7 +61,16 @@ _NOBODY = _Nobody()
 class HotCycle:
     """A request in the lane, as much like uvicorn's cycle as uvicorn looks at."""
 
-    __slots__ = ("body", "connection", "disconnected", "headers", "keep_alive", "response_complete", "route")
+    __slots__ = (
+        "body",
+        "client",
+        "connection",
+        "disconnected",
+        "headers",
+        "keep_alive",
+        "response_complete",
+        "route",
+    )
     message_event = _NOBODY
 
     def __init__(
@@ -60,8 +78,11 @@ class HotCycle:
         connection: LaneProtocol,
         route: tuple[Wire, str],
         headers: Mapping[bytes, bytes],
+        client: str,
+        *,
         keep_alive: bool,
     ) -> None:
+        self.client = client
         self.connection = connection
         self.route = route
         self.headers = headers
@@ -80,16 +101,15 @@ class Lane:
 
     Attributes:
         routes: Path → protocol and deployment name.
-        admit: Who asks, from the request's headers; ``None`` sends the request the longer way.
+        gate: Who gets in.
         tick: Seconds since the worker began, set by the sweeper.
     """
 
-    def __init__(self, engine: Engine, limits: Limits, *, headers: bytes = b"") -> None:
+    def __init__(self, engine: Engine, limits: Limits, gate: Gate) -> None:
         self.engine = engine
         self.limits = limits
         self.routes: dict[bytes, tuple[Wire, str]] = {}
-        self.open_to_all = True
-        self.extra = headers + b"content-type: application/json\r\ncontent-length: "
+        self.gate = gate
         self.tick = 0.0
         self._default: Any = None
         self._head = b""
@@ -98,7 +118,7 @@ class Lane:
         """Everything of a 200 up to the value of ``content-length``; made anew when the date changes."""
         if default_headers is not self._default:
             lines = b"".join(name + b": " + value + b"\r\n" for name, value in default_headers)
-            self._head = _STATUS[200] + lines + self.extra
+            self._head = _STATUS[200] + lines + b"content-type: application/json\r\ncontent-length: "
             self._default = default_headers
         return self._head
 
@@ -172,7 +192,7 @@ class LaneProtocol(HttpToolsProtocol):
         found = cycle.headers.keys() & _HEADERS_READ
         headers = {key.decode(): cycle.headers[key].decode("latin-1") for key in found} if found else None
         self.lane.engine.submit(
-            Ask(wire, cycle.body, cycle.answered, name=name, client=self._peer, headers=headers)
+            Ask(wire, cycle.body, cycle.answered, name=name, client=cycle.client, headers=headers)
         )
 
     def on_response_complete(self) -> None:
@@ -200,21 +220,20 @@ class LaneProtocol(HttpToolsProtocol):
         """A cycle in the lane, if the request is plain enough."""
         lane = self.lane
         route = lane.routes.get(self.url)
-        if route is None or not lane.open_to_all or self.parser.get_method() != b"POST":
+        if route is None or self.parser.get_method() != b"POST":
             return None
         if not self.idle or self.flow.write_paused or self.parser.should_upgrade() or self._too_many():
             return None
         headers = dict(self.headers)
         if headers.get(b"content-type") not in _PLAIN_JSON or len(headers) != len(self.headers):
             return None
-        length = headers.get(b"content-length", b"")
-        if not length.isdigit() or len(length) > 5 or int(length) > HIGH_WATER_LIMIT:
+        if not _moderate(headers) or (headers.keys() & _NOT_PLAIN and not _accepts_json_alone(headers)):
             return None
-        special = headers.keys() & _NOT_PLAIN
-        if special and (special != {b"accept"} or headers[b"accept"] not in _ANY):
+        principal = lane.gate.predicts(headers)
+        if principal is None:
             return None
         keep_alive = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
-        return HotCycle(self, route, headers, keep_alive)
+        return HotCycle(self, route, headers, principal.name or self._peer, keep_alive=keep_alive)
 
     def _too_many(self) -> bool:
         return self.limit_concurrency is not None and len(self.connections) >= self.limit_concurrency
@@ -266,6 +285,17 @@ class LaneProtocol(HttpToolsProtocol):
         kind = reply.content_type.encode()
         lines.append(b"content-type: %b\r\ncontent-length: %d\r\n\r\n" % (kind, len(reply.body)))
         return b"".join(lines)
+
+
+def _moderate(headers: Mapping[bytes, bytes]) -> bool:
+    """Whether the body has a length and it is small."""
+    length = headers.get(b"content-length", b"")
+    return length.isdigit() and len(length) <= 5 and int(length) <= HIGH_WATER_LIMIT
+
+
+def _accepts_json_alone(headers: Mapping[bytes, bytes]) -> bool:
+    """Whether ``Accept`` is all that is special, and it takes JSON."""
+    return headers.keys() & _NOT_PLAIN == {b"accept"} and headers[b"accept"] in _ANY
 
 
 def sweep(lane: Lane, connections: set[Any], tick: float) -> None:

@@ -27,6 +27,11 @@ _TAGS = {
     "Open Inference": "The Open Inference Protocol V2, as KServe, Triton and MLServer speak it.",
     "SageMaker": "What Amazon SageMaker's clients send.",
 }
+_MODEL_ERRORS = {
+    "404": {"description": "There is no such endpoint"},
+    "424": {"description": "The model refused; its own status is OriginalStatusCode"},
+    "503": {"description": "Not ready"},
+}
 
 
 class Served(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,6 +89,7 @@ def document(served: Sequence[Served], *, paths: Collection[str] | None = None, 
             "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
         }
         result["security"] = [{"bearer": []}, {"key": []}]
+        result["paths"] = {path: routes.guarded(path, item) for path, item in known.items()}
     return result
 
 
@@ -136,10 +142,60 @@ def _root(one: Served) -> Json:
     row = example_row(one)
     return {
         "/predict": {"post": _predict(one, "")},
+        **_truths(one, row),
         "/invocations": {"post": _invocations(one, row)},
         "/endpoints/{name}/invocations": {
             "parameters": [routes.parameter("name", "The endpoint's name: a model's.", example=one.name)],
-            "post": _invocations(one, row) | {"tags": ["SageMaker"], "summary": "SageMaker's runtime"},
+            "post": _invocations(one, row)
+            | {
+                "tags": ["SageMaker"],
+                "summary": "Score rows as SageMaker's runtime does",
+                "responses": {"200": routes.content("The predictions", schemas.PREDICTIONS), **_MODEL_ERRORS},
+            },
+        },
+    }
+
+
+def _truths(one: Served, row: Json) -> Json:
+    """What clients tell the server."""
+    target = schemas.target(one.models)
+    truth = schemas.example_target(one.models)
+    feedback: Json = {
+        "type": "object",
+        "required": ["prediction_id", "target"],
+        "properties": {"prediction_id": {"type": "string"}, "target": target},
+    }
+    sample: Json = {
+        "type": "object",
+        "required": ["features", "target"],
+        "properties": {"features": schemas.ref("Row"), "target": target},
+    }
+    told = {"prediction_id": "order-17", "target": truth}
+    labelled = {"features": row, "target": truth}
+    return {
+        "/feedback": {"post": _telling("Say what was true of a prediction", feedback, "feedback", told)},
+        "/add_training_data": {
+            "post": _telling("Give labelled rows for the next training", sample, "samples", labelled)
+        },
+    }
+
+
+def _telling(summary: str, one: Json, several: str, example: Json) -> Json:
+    """An operation that takes one thing, or a list of them under ``several``."""
+    listed: Json = {"type": "array", "minItems": 1, "items": one}
+    many: Json = {"type": "object", "required": [several], "properties": {several: listed}}
+    examples = {"one": {"value": example}, "several": {"value": {several: [example]}}}
+    return {
+        "tags": ["Predictions"],
+        "summary": summary,
+        "parameters": [routes.MODEL],
+        "requestBody": {
+            "required": True,
+            "content": {routes.JSON: {"schema": {"anyOf": [one, many]}, "examples": examples}},
+        },
+        "responses": {
+            "201": {"description": "Stored"},
+            **routes.refusals("400", "404", "413", "503"),
         },
     }
 
@@ -199,7 +255,10 @@ def _invocations(one: Served, row: Json) -> Json:
         "requestBody": {"required": True, "content": content},
         "responses": {
             "200": routes.content("The predictions", schemas.PREDICTIONS),
-            **{status: {"description": routes.REFUSALS[status]} for status in ("400", "413", "415", "503")},
+            **{
+                status: {"description": routes.REFUSALS[status]}
+                for status in ("400", "409", "413", "415", "503")
+            },
         },
     }
 

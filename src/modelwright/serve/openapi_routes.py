@@ -13,6 +13,7 @@ REFUSALS = {
     "400": "The request does not validate",
     "401": "No credentials, or none that hold",
     "403": "The credentials do not allow this",
+    "404": "There is no such thing here",
     "409": "The id was used before, for other input",
     "413": "Too many bytes or rows",
     "415": "A content type that is not read here",
@@ -74,61 +75,43 @@ REQUEST_ID = parameter(
 )
 _LIMIT = parameter("limit", "How many at most.", where="query", type="integer", minimum=1, maximum=1000)
 
+MODEL = parameter("model", "Of several models the one that is meant.", where="query")
+
 OPERATIONS: dict[str, Json] = {
-    "/feedback": {
-        "post": {
-            "tags": ["Predictions"],
-            "summary": "Say what was true of a prediction",
-            "requestBody": {
-                "required": True,
-                "content": {
-                    JSON: {"schema": schemas.FEEDBACK, "example": {"prediction_id": "order-17", "target": 1}}
-                },
-            },
-            "responses": {"200": {"description": "Stored"}, **refusals("400", "413", "503")},
-        }
-    },
-    "/add_training_data": {
-        "post": {
-            "tags": ["Predictions"],
-            "summary": "Give labelled rows for the next training",
-            "requestBody": {"required": True, "content": {JSON: {"schema": {"type": "object"}}}},
-            "responses": {"200": {"description": "Stored"}, **refusals("400", "413", "503")},
-        }
-    },
     "/trigger_retrain": {
         "post": {
             "tags": ["Operations"],
             "summary": "Ask for a retraining",
             "requestBody": anything(),
-            "responses": {
-                "200": {"description": "Asked for"},
-                "202": {"description": "Asked for"},
-                **refusals("400", "503"),
-            },
+            "parameters": [MODEL],
+            "responses": {"202": {"description": "Asked for"}, **refusals("400", "404", "413", "503")},
         }
     },
     "/predictions/history": {
-        "get": {
-            **get("Predictions", "The predictions there were, newest first", "400", "503"),
+        "get": get("Predictions", "The predictions there were, newest first", "400", "404", "503")
+        | {
             "parameters": [
                 _LIMIT,
                 parameter("before", "A prediction's id, to go on from.", where="query"),
-            ],
+                parameter(
+                    "labelled", "Only those whose truth is known, or is not.", where="query", type="boolean"
+                ),
+                parameter("version", "Only this version's.", where="query", type="integer", minimum=1),
+                parameter("since", "From this time on.", where="query", format="date-time"),
+                parameter("until", "Before this time.", where="query", format="date-time"),
+                MODEL,
+            ]
         }
     },
     "/predictions/{id}": {
         "parameters": [parameter("id", "A prediction's id.", example="order-17")],
-        "get": get("Predictions", "A prediction, and where its answer came from", "503")
-        | {
-            "responses": {
-                "200": {"description": "It"},
-                "404": {"description": "There is none"},
-                **refusals("503"),
-            }
-        },
+        "get": get("Predictions", "A prediction, and where its answer came from", "404", "503")
+        | {"parameters": [MODEL]},
     },
-    "/versions": {"get": get("Operations", "The versions there are", "503")},
+    "/versions": {
+        "get": get("Operations", "The versions there are", "400", "404", "503")
+        | {"parameters": [_LIMIT, MODEL]}
+    },
     "/metrics": {"get": get("Operations", "Numbers of this server as JSON, or for Prometheus by Accept")},
     "/prometheus_metrics": {"get": get("Operations", "Numbers for Prometheus")},
     "/health": {"get": get("Operations", "Health in one look", "503")},
@@ -138,3 +121,30 @@ OPERATIONS: dict[str, Json] = {
     "/version": {"get": get("MLflow", "The version of MLflow's protocol")},
     "/": {"get": get("Operations", "What there is")},
 }
+
+PUBLIC = frozenset(
+    {
+        "/health",
+        "/health/live",
+        "/health/ready",
+        "/ping",
+        "/version",
+        "/v2",
+        "/v2/health/live",
+        "/v2/health/ready",
+    }
+)
+"""What is told to anybody."""
+
+
+def guarded(path: str, item: Json) -> Json:
+    """A path where credentials are needed, with the answers to those that do not hold."""
+    if path in PUBLIC or path.endswith("/ready"):
+        return {
+            key: value | {"security": []} if key in {"get", "post"} else value for key, value in item.items()
+        }
+    more = {status: {"description": REFUSALS[status]} for status in ("401", "403", "429")}
+    return {
+        key: value | {"responses": value["responses"] | more} if key in {"get", "post"} else value
+        for key, value in item.items()
+    }

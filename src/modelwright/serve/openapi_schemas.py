@@ -184,9 +184,8 @@ def _model_answer(entry: ModelEntry) -> Json:
     if entry.task is Task.REGRESSION:
         return _object({"prediction": {"type": "number", "description": entry.target}})
     if entry.task is Task.CLUSTERING:
-        return (
-            _object({"prediction": {"type": "integer", "minimum": 0, "description": "The group's number."}})
-            | {}
+        return _object(
+            {"prediction": {"type": "integer", "minimum": 0, "description": "The group's number."}}
         )
     names = label_names(entry)
     probability: Json = {"type": "number", "minimum": 0, "maximum": 1.0001}
@@ -198,6 +197,22 @@ def _model_answer(entry: ModelEntry) -> Json:
             "probabilities": _object(dict.fromkeys(names, probability)),
         }
     )
+
+
+def target(models: Sequence[ModelEntry]) -> Json:
+    """What may be told as the truth; for several models an object by their names."""
+    if len(models) == 1:
+        properties: Json = _model_answer(models[0])["properties"]
+        truth: Json = properties["prediction"]
+        return truth
+    return {"type": "object", "minProperties": 1, "properties": {one.name: target([one]) for one in models}}
+
+
+def example_target(models: Sequence[ModelEntry]) -> Any:
+    """A truth that may be told."""
+    if len(models) > 1:
+        return {one.name: example_target([one]) for one in models}
+    return models[0].labels[0] if models[0].labels else 1
 
 
 def _object(properties: Json) -> Json:
@@ -282,9 +297,4 @@ INFER: Json = {
         },
         "outputs": {"type": "array", "items": {"type": "object", "required": ["name"]}},
     },
-}
-FEEDBACK: Json = {
-    "type": "object",
-    "required": ["prediction_id", "target"],
-    "properties": {"prediction_id": {"type": "string"}, "target": {}},
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import ssl
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from modelwright.bundle.format import MANIFEST
 from modelwright.errors import ExitCode, ModelwrightError
 from modelwright.project.load import Project
 from modelwright.project.settings import Settings
+from modelwright.serve.auth.local import may_start
 from modelwright.serve.settings import ServeSettings, Target
 
 _MOST_WORKERS = 4
@@ -19,6 +21,12 @@ class SameName(ModelwrightError):
     """Two things to be served have one name."""
 
     code = ExitCode.USAGE
+
+
+class TlsUnusable(ModelwrightError):
+    """A certificate or its key."""
+
+    code = ExitCode.PROJECT
 
 
 def is_bundle(path: Path) -> bool:
@@ -53,6 +61,11 @@ def serve_settings(
     port: int | None = None,
     log_format: str = "text",
     sync: bool = True,
+    auth: str | None = None,
+    insecure: bool = False,
+    origins: Sequence[str] = (),
+    certificate: str = "",
+    private_key: str = "",
     retrain_threshold: int | None = None,
 ) -> ServeSettings:
     """What a server of ``targets`` is told.
@@ -63,12 +76,22 @@ def serve_settings(
         port: Instead of the settings' port; 0 takes a free one.
         log_format: "text" or "json".
         sync: Whether an answer waits for the disk.
+        auth: Instead of what the environment says: "off", "keys", "oidc" or "keys,oidc".
+        insecure: Serve beyond this machine without asking who it is.
+        origins: Web pages that may send requests.
+        certificate, private_key: Files for TLS.
         retrain_threshold: New samples that start a retraining.
 
     Raises:
         SameName: Two targets have one name.
+        AuthMisconfigured: Authentication cannot be set up so.
+        Exposed: Strangers could ask.
+        TlsUnusable: The certificate and its key cannot be used.
     """
     _refuse_same_names(target.name for target in targets)
+    auth = _checked_auth(auth)
+    may_start(settings.host, auth=auth != "off", insecure=insecure)
+    _check_tls(certificate, private_key)
     given = settings.entry("workers").source != "default"
     return ServeSettings(
         targets=tuple(targets),
@@ -80,8 +103,38 @@ def serve_settings(
         sync=sync,
         log_level=settings.log_level,
         log_format=log_format,
+        auth=auth,
+        insecure=insecure,
+        origins=tuple(origins),
+        certificate=certificate,
+        private_key=private_key,
         retrain_threshold=retrain_threshold,
     )
+
+
+def _checked_auth(auth: str | None) -> str:
+    """How to authenticate, in one word; found wrong here and not in a worker."""
+    asked = (os.environ.get("MODELWRIGHT_AUTH", "") if auth is None else auth).strip().lower() or "off"
+    if asked == "off":
+        return asked
+    # Imported here: cryptography takes its time, and most servers on a person's machine need none.
+    from modelwright.serve.auth.settings import auth_settings
+
+    return asked if auth_settings(os.environ, auth=asked).on else "off"
+
+
+def _check_tls(certificate: str, private_key: str) -> None:
+    if bool(certificate) != bool(private_key):
+        raise TlsUnusable("TLS needs a certificate and its key.", "Give both --tls-cert and --tls-key.")
+    if certificate:
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, private_key)
+        except (OSError, ssl.SSLError) as error:
+            raise TlsUnusable(
+                f"The certificate {certificate} and the key {private_key} cannot be used: "
+                f"{error.strerror or error}.",
+                "Give PEM files that belong together and may be read.",
+            ) from error
 
 
 def _refuse_same_names(names: Iterable[str]) -> None:

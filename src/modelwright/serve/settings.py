@@ -58,6 +58,10 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
         drain_seconds: How long requests in flight may take when the server stops.
         log_level: Least severity logged.
         log_format: "text" or "json".
+        auth: Who may ask: "off", "keys", "oidc" or "keys,oidc"; the rest of it is in the environment.
+        insecure: Somebody else keeps strangers away.
+        origins: Web pages that may send requests (CORS).
+        certificate, private_key: Files for TLS; both or none.
         limits: What a client may ask for.
         retrain_threshold: New samples that start a retraining, shown in ``/metrics``.
         keep_days, keep_rows: Retention of the prediction log; ``None`` keeps all.
@@ -73,10 +77,20 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
     drain_seconds: float = 20.0
     log_level: str = "info"
     log_format: str = "text"
+    auth: str = "off"
+    insecure: bool = False
+    origins: tuple[str, ...] = ()
+    certificate: str = ""
+    private_key: str = ""
     limits: Limits = Limits()
     retrain_threshold: int | None = None
     keep_days: float | None = None
     keep_rows: int | None = None
+
+    @property
+    def auth_on(self) -> bool:
+        """Whether anybody is asked who they are."""
+        return self.auth != "off"
 
     @property
     def journals(self) -> Path:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from modelwright.serve.engine import Engine
+from modelwright.serve.gate import Gate
 from modelwright.serve.metrics.meter import BoardMeter
 from modelwright.serve.settings import ServeSettings
 from modelwright.serve.store_access import StoreAccess
@@ -21,6 +22,7 @@ class Site:
         engine: Who answers.
         meter: Who counts.
         store: The store, for what is no prediction.
+        gate: Who gets in.
         run_dir: Where the counters of all workers lie.
         started: When this worker began.
     """
@@ -29,5 +31,6 @@ class Site:
     engine: Engine
     meter: BoardMeter
     store: StoreAccess
+    gate: Gate
     run_dir: Path
     started: datetime = field(default_factory=lambda: datetime.now(UTC))

@@ -91,7 +91,7 @@ class Supervisor:
             ModelwrightError: A child said why it could not start.
         """
         sockets = listen(self.settings.host, self.settings.port, self.settings.workers)
-        address = _address(self.settings.host, sockets[0])
+        address = _address(self.settings, sockets[0])
         run_dir = _make_run_dir(Path(self.settings.work_dir))
         self._processes = [Process("keeper", 0, None)]
         self._processes += [Process("worker", slot, each) for slot, each in enumerate(sockets)]
@@ -313,10 +313,12 @@ def _refuse_taken(family: int, address: tuple[object, ...], port: int) -> None:
         probe.listen(1)
 
 
-def _address(host: str, listener: socket.socket) -> str:
+def _address(settings: ServeSettings, listener: socket.socket) -> str:
+    host = settings.host
+    scheme = "https" if settings.certificate else "http"
     port = listener.getsockname()[1]
     shown = "127.0.0.1" if host in {"0.0.0.0", "::", ""} else host  # noqa: S104 - compared, not bound
-    return f"http://{f'[{shown}]' if ':' in shown else shown}:{port}"
+    return f"{scheme}://{f'[{shown}]' if ':' in shown else shown}:{port}"
 
 
 def _make_run_dir(work_dir: Path) -> Path:

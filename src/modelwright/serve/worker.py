@@ -17,6 +17,7 @@ import uvicorn
 from modelwright.errors import ModelwrightError
 from modelwright.serve.app import build_app
 from modelwright.serve.engine import Engine
+from modelwright.serve.gate import open_gate
 from modelwright.serve.ids import IdMaker
 from modelwright.serve.journal.writer import JournalWriter
 from modelwright.serve.lane import Lane, LaneProtocol, sweep
@@ -75,8 +76,11 @@ async def _work(child: Child, tell: Callable[[Word], None]) -> int:
     store = StoreAccess(settings.store_url)
     repeats = Repeats(settings.journals, store)
     engine = Engine(journal, meter, guard=repeats, max_rows=settings.limits.rows)
-    lane = Lane(engine, settings.limits)
-    site = Site(settings=settings, engine=engine, meter=meter, store=store, run_dir=Path(child.run_dir))
+    gate = await asyncio.to_thread(open_gate, settings)
+    lane = Lane(engine, settings.limits, gate)
+    site = Site(
+        settings=settings, engine=engine, meter=meter, store=store, gate=gate, run_dir=Path(child.run_dir)
+    )
     swapper = Swapper(engine, journal, on_change=lambda: lane.routes.update(hot_routes(engine.deployments)))
     live = LiveFile(child.live)
     if not await _first_load(live, swapper, stop):
@@ -96,6 +100,7 @@ async def _work(child: Child, tell: Callable[[Word], None]) -> int:
     await serving
     for task in (watching, sweeping, stopping):
         task.cancel()
+    gate.close()
     store.close()
     journal.close()
     return 0
@@ -126,6 +131,9 @@ def _server(child: Child, site: Site, lane: Lane) -> QuietServer:
         log_config=None,
         access_log=False,
         server_header=False,
+        headers=[("x-content-type-options", "nosniff"), ("cache-control", "no-store")],
+        ssl_certfile=settings.certificate or None,
+        ssl_keyfile=settings.private_key or None,
         proxy_headers=False,
         limit_concurrency=settings.limits.connections,
         timeout_graceful_shutdown=int(settings.drain_seconds),

@@ -88,7 +88,7 @@ def server() -> Iterator[Scripted]:
             self.end_headers()
             self.wfile.write(sent)
 
-        do_GET = do_POST
+        do_GET = do_POST  # noqa: N815
 
         def log_message(self, *arguments: Any) -> None:
             pass

@@ -223,7 +223,17 @@ function listRoutes() {
 
 async function begin() {
   const reply = await send("GET", "/openapi.json");
+  if (reply.status === 401 || reply.status === 403) {
+    byId("title").textContent = "This server asks who you are";
+    byId("about").textContent = reply.status === 401 ? "Type an API key or a token that may read." : reply.value.error;
+    byId("main").hidden = true;
+    byId("credential").focus();
+    return;
+  }
   if (!reply.value || !reply.value.paths) throw new Error(`openapi.json: ${reply.status}`);
+  byId("main").hidden = false;
+  byId("routes").textContent = "";
+  byId("model").textContent = "";
   api = reply.value;
   const all = api["x-modelwright"].served;
   if (!all.length) {
@@ -247,4 +257,8 @@ byId("form").addEventListener("keydown", (event) => {
 });
 byId("copy").addEventListener("click", () => navigator.clipboard && navigator.clipboard.writeText(byId("code").textContent));
 for (const button of document.querySelectorAll("[data-tab]")) button.addEventListener("click", () => select(button.dataset.tab));
-begin().catch((error) => { byId("title").textContent = `This page could not be made: ${error.message}`; });
+function start() {
+  begin().catch((error) => { byId("title").textContent = `This page could not be made: ${error.message}`; });
+}
+byId("credential").addEventListener("change", () => { if (!api || byId("main").hidden) start(); });
+start();

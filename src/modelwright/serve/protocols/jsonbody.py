@@ -13,6 +13,7 @@ from modelwright.serve.errors import BadBody
 _BOM = b"\xef\xbb\xbf"
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _HUGE = re.compile(rb"[0-9]{309}")  # beyond any float
+_LONG = re.compile(rb"[0-9]{19}")  # perhaps beyond 64 bits
 _decode = msgspec.json.decode
 
 
@@ -20,7 +21,8 @@ def parse(body: bytes) -> Any:
     """The value of a JSON body.
 
     A name that stands twice in an object is refused: which of the two counts is not agreed on
-    between programs (RFC 8259, 4), so a proxy may have judged by the one and we by the other.
+    between programs (RFC 8259, 4), so a proxy may have judged by the one and we by the other. A whole
+    number beyond 64 bits becomes a floating one, as in most programs: logs and models hold no others.
 
     Raises:
         BadBody: It is no JSON, or has a duplicate name, a number that is none, or too many levels.
@@ -40,7 +42,7 @@ def parse(body: bytes) -> Any:
         raise BadBody("A number in the body is out of range.")
     if skeleton.count(b":") != _members(value):
         raise BadBody(f"The name {_duplicate(body)!r} stands twice in one object.", kind="duplicate_key")
-    return value
+    return _narrowed(value) if _LONG.search(skeleton) else value
 
 
 def parse_object(body: bytes) -> dict[str, Any]:
@@ -89,6 +91,21 @@ def _members(value: Any) -> int:
         else:
             stack.extend(inner for inner in part if isinstance(inner, dict | list))
     return total
+
+
+def _narrowed(value: Any) -> Any:
+    """``value`` with every whole number within 64 bits, the others as floating ones; in place."""
+    whole = {"value": value}
+    stack: list[Any] = [whole]
+    while stack:
+        part = stack.pop()
+        places = part.items() if isinstance(part, dict) else enumerate(part)
+        for place, inner in list(places):
+            if isinstance(inner, dict | list):
+                stack.append(inner)
+            elif isinstance(inner, int) and not -(2**63) <= inner < 2**64:
+                part[place] = float(inner)
+    return whole["value"]
 
 
 class _Found(Exception):

@@ -74,7 +74,7 @@ class Docs:
             for name, each in self._site.engine.deployments.items()
         ]
         paths = {getattr(route, "path", "") for route in request.app.routes}
-        return json_response(document(served, paths=paths))
+        return json_response(document(served, paths=paths, auth=self._site.gate.on))
 
     async def page(self, _request: Request) -> Response:
         """The page that shows it."""

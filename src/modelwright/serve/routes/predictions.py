@@ -10,6 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from modelwright.serve.asks import Ask
+from modelwright.serve.auth.principal import PREDICT
+from modelwright.serve.errors import ServeError
 from modelwright.serve.protocols.call import Reply
 from modelwright.serve.routes.replies import read_body
 from modelwright.serve.site import Site
@@ -26,8 +28,15 @@ def predictor(site: Site, wire: Wire) -> Handler:
 
     async def handle(request: Request) -> Response:
         received = perf_counter()
-        body = await read_body(request, site.settings.limits.body_bytes)
-        return await ask(site, request, wire, body, received)
+        try:
+            principal = await site.gate.admit(request.headers, PREDICT)
+            body = await read_body(request, site.settings.limits.body_bytes)
+        except ServeError as error:
+            refused = Ask(wire, b"", lambda _: None)
+            reply = wire.refusal(refused, error)
+            site.meter.request(wire.name, reply.status, perf_counter() - received)
+            return _response(reply)
+        return await ask(site, request, wire, body, client=principal.name, received=received)
 
     return handle
 
@@ -44,7 +53,9 @@ def invocations(site: Site) -> Handler:
     return handle
 
 
-async def ask(site: Site, request: Request, wire: Wire, body: bytes, received: float) -> Response:
+async def ask(
+    site: Site, request: Request, wire: Wire, body: bytes, *, client: str, received: float
+) -> Response:
     """Answer ``body`` by ``wire``."""
     future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
 
@@ -57,7 +68,8 @@ async def ask(site: Site, request: Request, wire: Wire, body: bytes, received: f
         body,
         done,
         name=request.path_params.get("name", ""),
-        client=request.client.host if request.client else "",
+        wanted=request.path_params.get("version", ""),
+        client=client or (request.client.host if request.client else ""),
         headers=dict(request.headers),
         received=received,
     )
@@ -65,9 +77,9 @@ async def ask(site: Site, request: Request, wire: Wire, body: bytes, received: f
         await site.engine.answer_aside(asked)
     else:
         site.engine.submit(asked)
-    reply = await future
-    return Response(
-        reply.body,
-        status_code=reply.status,
-        headers={**reply.headers, "content-type": reply.content_type},
-    )
+    return _response(await future)
+
+
+def _response(reply: Reply) -> Response:
+    headers = {**reply.headers, "content-type": reply.content_type}
+    return Response(reply.body, status_code=reply.status, headers=headers)

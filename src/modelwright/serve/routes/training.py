@@ -195,4 +195,5 @@ def _refuse_invalid(deployment: Deployment, rows: Sequence[dict[str, Any]], *, s
 
 
 def _client(request: Request) -> str:
-    return request.client.host if request.client else ""
+    client: str = request.state.client
+    return client

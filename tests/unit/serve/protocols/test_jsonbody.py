@@ -1,5 +1,6 @@
 import json
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,6 +29,19 @@ def refused(body: bytes) -> str:
 def test_any_json_value_survives(value):
     """What a JSON library writes is read back, colons and quotes in names and texts included."""
     assert jsonbody.parse(json.dumps(value).encode()) == value
+
+
+@pytest.mark.parametrize(
+    "wrap", [lambda number: number, lambda number: [{"a": [number]}]], ids=["bare", "deep"]
+)
+def test_whole_numbers_beyond_64_bits_are_floating_ones(wrap):
+    """No log and no model holds others; those within stay exact."""
+    for number in (2**64, -(2**63) - 1, 10**300):
+        parsed = jsonbody.parse(json.dumps(wrap(number)).encode())
+        assert parsed == wrap(float(number))
+        msgspec.msgpack.encode(parsed)
+    for number in (2**64 - 1, -(2**63)):
+        assert jsonbody.parse(json.dumps(wrap(number)).encode()) == wrap(number)
 
 
 def test_a_byte_order_mark_is_no_harm():
