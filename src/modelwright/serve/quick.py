@@ -8,6 +8,7 @@ code path that gives meaning to a row, and this is its shortcut for rows that le
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
@@ -21,6 +22,8 @@ _NUMBERS = frozenset({Kind.NUMERIC, Kind.INTEGER, Kind.BOOLEAN})
 _STRINGS = frozenset({Kind.CATEGORICAL, Kind.TEXT})
 _SHAPE_KEYS = frozenset({"features", "input", "instances", "id"})
 _LARGEST = 3.4e38  # beyond it float32 clips
+_AWKWARD = re.compile(r'["\\\x00-\x1f\ud800-\udfff]')  # what JSON escapes, and msgspec takes in no name
+_MOST_CATEGORIES = 10_000
 _SNIFFED = 24  # of a body's bytes, to tell the shapes apart
 
 Values = tuple[Any, ...]
@@ -64,7 +67,9 @@ class QuickReader:
         columns = tuple(schema)
         if not columns or not all(column.kind in _NUMBERS | _STRINGS for column in columns):
             return None
-        if _SHAPE_KEYS & set(schema.names):
+        if _SHAPE_KEYS & set(schema.names) or any(map(_AWKWARD.search, schema.names)):
+            return None
+        if any(len(column.categories) > _MOST_CATEGORIES for column in columns):
             return None
         return cls(schema)
 
