@@ -10,13 +10,14 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 REPOSITORY = Path(__file__).parents[2]
 EXAMPLES = REPOSITORY / "examples"
@@ -104,53 +105,67 @@ def serving(
 ) -> Iterator[Server]:
     """A command that ends in serving (``up`` or ``serve``), running until the block ends."""
     port = free_port()
-    process = subprocess.Popen(
-        command(*arguments, "--port", str(port)),
-        cwd=cwd,
-        env=environment(**extra),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    server = Server(process, f"http://127.0.0.1:{port}")
-    try:
-        server.wait(timeout)
-        yield server
-    finally:
-        server.stop()
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+        process = subprocess.Popen(
+            command(*arguments, "--port", str(port)),
+            cwd=cwd,
+            env=environment(**extra),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            start_new_session=True,
+        )
+        server = Server(process, f"http://127.0.0.1:{port}", out, err)
+        try:
+            server.wait(timeout)
+            yield server
+        finally:
+            server.stop()
 
 
 @dataclass
 class Server:
     """A served project."""
 
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[bytes]
     url: str
-    out: str = ""
-    err: str = ""
+    out_file: IO[str]
+    err_file: IO[str]
+
+    @property
+    def out(self) -> str:
+        """What it has written to standard output so far."""
+        return _content(self.out_file)
+
+    @property
+    def err(self) -> str:
+        """What it has written to standard error so far."""
+        return _content(self.err_file)
 
     def wait(self, timeout: float) -> None:
-        """Return once it answers; fail with what it printed if it ends or takes too long."""
+        """Return once it answers and has said so; fail with what it printed otherwise."""
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
-                out, err = self.process.communicate()
-                raise AssertionError(f"ended with {self.process.returncode}\n{out}\n{err}")
-            with contextlib.suppress(OSError):
-                status, _ = get(f"{self.url}/health/ready", timeout=2)
-                if status == 200:
-                    return
+                raise AssertionError(f"ended with {self.process.returncode}\n{self.out}\n{self.err}")
+            if self.url in self.out:
+                with contextlib.suppress(OSError):
+                    status, _ = get(f"{self.url}/health/ready", timeout=2)
+                    if status == 200:
+                        return
             time.sleep(0.05)
-        raise AssertionError(f"not ready after {timeout} s")
+        raise AssertionError(f"not ready after {timeout} s\n{self.out}\n{self.err}")
 
     def stop(self) -> None:
-        """End it as a terminal's Ctrl-C would, then for good."""
+        """Tell it to end, and end it if it does not."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
-            self.out, self.err = self.process.communicate(timeout=20)
+            self.process.wait(timeout=30)
         except subprocess.TimeoutExpired:
             os.killpg(self.process.pid, signal.SIGKILL)
-            self.out, self.err = self.process.communicate()
+            self.process.wait()
+
+
+def _content(file: IO[str]) -> str:
+    return os.pread(file.fileno(), os.fstat(file.fileno()).st_size, 0).decode(errors="replace")

@@ -7,7 +7,6 @@ import gzip
 import json
 import os
 import re
-import shlex
 import shutil
 import signal
 import sqlite3
@@ -92,17 +91,11 @@ def test_unchanged_inputs_are_not_trained_again(iris):
 def test_the_curl_line_works_when_pasted(iris):
     """The line that ``up`` ends with, pasted into a shell, is answered by the model."""
     with serving("up", iris) as server:
-        server.stop()
-    line = next(line for line in server.out.splitlines() if "curl" in line)
-    port = re.search(r"127\.0\.0\.1:(\d+)|localhost:(\d+)", line)
-    assert port, server.out
-    with serving("serve", iris) as again:
-        line = line.replace(port.group(1) or port.group(2), again.url.rpartition(":")[2])
-        words = shlex.split(line[line.index("curl") :])
-        done = subprocess.run([*words, "-s"], capture_output=True, text=True, check=True)
+        line = next(line for line in server.out.splitlines() if "curl" in line)
+        done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=True)
     answer = json.loads(done.stdout)
     assert {"prediction", "prediction_name", "confidence", "probabilities", "prediction_id"} <= set(answer)
-    assert answer["model_version"] in (1, "1")
+    assert answer["model_version"] == 1
 
 
 def test_answers_are_on_record(iris):
@@ -114,7 +107,7 @@ def test_answers_are_on_record(iris):
         assert get(f"{server.url}/health")[1]["status"] in {"ok", "healthy"}
     with sqlite3.connect(iris / ".modelwright" / "store.db") as store:
         (count,) = store.execute(
-            "select count(*) from predictions where id = ?", [answer["prediction_id"]]
+            "select count(*) from mw_predictions where id = ?", [answer["prediction_id"]]
         ).fetchone()
     assert count == 1
 

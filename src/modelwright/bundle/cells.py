@@ -8,22 +8,30 @@ errors and warnings. ``quick`` never accepts what ``read`` would refuse or remar
 from __future__ import annotations
 
 import math
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from modelwright.bundle.encode import clean_string
+from modelwright.bundle.spelling import (
+    is_number,
+    iso,
+    kind_of,
+    moment,
+    plain,
+    short,
+    spellings,
+    why_no_number,
+)
 from modelwright.schema.columns import Column, Kind
 
 NAT = np.iinfo(np.int64).min
 """The integer that NumPy reads as "not a time"."""
 
-_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _NOT_FINITE = {"nan", "inf", "infinity", "+inf", "-inf", "+infinity", "-infinity", "+nan", "-nan"}
 _LARGEST = float(np.finfo(np.float64).max)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -96,7 +104,7 @@ class ColumnReader(ABC):
         return Cell(self.missing, error=Remark(msg, kind or self.error_type))
 
     def _unexpected(self, value: Any) -> Cell:
-        return self._refuse(f"expected {self.expected}, got {_kind_of(value)}")
+        return self._refuse(f"expected {self.expected}, got {kind_of(value)}")
 
 
 class NumberReader(ColumnReader):
@@ -127,8 +135,8 @@ class NumberReader(ColumnReader):
             text = value.strip()
             if text.lower() in _NOT_FINITE:
                 return self._refuse_not_finite(value)
-            if not _NUMBER.fullmatch(text):
-                return self._refuse(_why_no_number(text))
+            if not is_number(text):
+                return self._refuse(why_no_number(text))
             value = text
         elif isinstance(value, bool) or not isinstance(value, int | float | Decimal):
             return self._unexpected(value)
@@ -146,7 +154,7 @@ class NumberReader(ColumnReader):
         return self._refuse(f"the value is {what}; {remedy}", "finite_number")
 
     def _in_range(self, number: float) -> Cell:
-        return _range_cell(self.column, number, number, _plain(number), _plain)
+        return _range_cell(self.column, number, number, plain(number), plain)
 
 
 class IntegerReader(NumberReader):
@@ -169,7 +177,7 @@ class IntegerReader(NumberReader):
 
     def _in_range(self, number: float) -> Cell:
         if not number.is_integer():
-            return self._refuse(f"expected a whole number, got {_plain(number)}")
+            return self._refuse(f"expected a whole number, got {plain(number)}")
         return super()._in_range(number)
 
 
@@ -209,12 +217,12 @@ class BooleanReader(ColumnReader):
         if isinstance(value, str):
             found = self._words.get(value.strip().lower())
         elif isinstance(value, int | float):
-            found = self._words.get(_plain(value))
+            found = self._words.get(plain(value))
         if found is None:
             words = f" ('{self.column.categories[0]}' or '{self.column.categories[1]}')"
             return self._refuse(
                 f"expected true or false{words if len(self.column.categories) == 2 else ''}, "
-                f"got {_kind_of(value)}"
+                f"got {kind_of(value)}"
             )
         return Cell(found)
 
@@ -241,7 +249,7 @@ class CategoryReader(ColumnReader):
         return quick
 
     def _read(self, value: Any) -> Cell:
-        forms = _spellings(value)
+        forms = spellings(value)
         if not forms:
             return self._unexpected(value)
         for form in forms:
@@ -250,9 +258,9 @@ class CategoryReader(ColumnReader):
         cleaned = clean_string(forms[0])
         if not self._known:
             return Cell(cleaned)
-        message = f"'{_short(cleaned)}' was not among the {len(self._known)} categories seen in training"
+        message = f"'{short(cleaned)}' was not among the {len(self._known)} categories seen in training"
         if self.column.strict:
-            first = ", ".join(f"'{_short(value)}'" for value in self.column.categories[:_SHOWN])
+            first = ", ".join(f"'{short(value)}'" for value in self.column.categories[:_SHOWN])
             more = ", ..." if len(self._known) > _SHOWN else ""
             return self._refuse(f"{message}: {first}{more}", "unseen_category")
         return Cell(cleaned, warning=Remark(message, "unseen_category"))
@@ -275,7 +283,7 @@ class TextReader(ColumnReader):
         return quick
 
     def _read(self, value: Any) -> Cell:
-        forms = _spellings(value)
+        forms = spellings(value)
         return Cell(clean_string(forms[0])) if forms else self._unexpected(value)
 
 
@@ -300,14 +308,14 @@ class DateReader(ColumnReader):
 
     def _read(self, value: Any) -> Cell:
         try:
-            moment = _moment(value)
+            found = moment(value)
         except (ValueError, OverflowError):
-            return self._refuse(f"expected {self.expected}, got '{_short(str(value))}'")
-        if moment is None:
+            return self._refuse(f"expected {self.expected}, got '{short(str(value))}'")
+        if found is None:
             return self._unexpected(value)
-        since = moment - _EPOCH
+        since = found - _EPOCH
         micros = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
-        return _range_cell(self.column, micros, micros / 1e6, moment.isoformat(), _iso)
+        return _range_cell(self.column, micros, micros / 1e6, found.isoformat(), iso)
 
 
 class LooseReader(ColumnReader):
@@ -323,7 +331,7 @@ class LooseReader(ColumnReader):
         return Cell("")
 
     def _read(self, value: Any) -> Cell:
-        forms = _spellings(value)
+        forms = spellings(value)
         return Cell(clean_string(forms[0]) if forms else "")
 
 
@@ -373,80 +381,3 @@ def _range_cell(column: Column, cell: Any, number: float, shown: str, word: Call
 
 def _missing_of(column: Column) -> Any:
     return _READERS[column.kind].missing
-
-
-def _moment(value: Any) -> datetime | None:
-    """The UTC moment that ``value`` says; ``None`` for a type that says none."""
-    if isinstance(value, str):
-        value = datetime.fromisoformat(value.strip())
-    elif isinstance(value, date) and not isinstance(value, datetime):
-        value = datetime(value.year, value.month, value.day, tzinfo=UTC)
-    if not isinstance(value, datetime):
-        return None
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-def _spellings(value: Any) -> list[str]:
-    """How a value may be written as text, most likely first; none for what is not a single value."""
-    if isinstance(value, str):
-        stripped = value.strip()
-        return [value] if stripped == value else [value, stripped]
-    if isinstance(value, bool):
-        return ["true", "True", "TRUE"] if value else ["false", "False", "FALSE"]
-    if isinstance(value, int) and value.bit_length() < 1024:
-        return [str(value), f"{value}.0"]
-    if isinstance(value, float) and math.isfinite(value):
-        return list(dict.fromkeys([_plain(value), repr(value)]))
-    if isinstance(value, Decimal | date):
-        return [str(value)]
-    return []
-
-
-def _plain(number: float) -> str:
-    """A number as a person writes it: no ``.0`` after a whole one."""
-    if isinstance(number, float) and number.is_integer() and abs(number) < 1e16:
-        return str(int(number))
-    return str(number)
-
-
-def _iso(seconds: float) -> str:
-    try:
-        return datetime.fromtimestamp(seconds, UTC).isoformat()
-    except (ValueError, OverflowError, OSError):
-        return _plain(seconds)
-
-
-def _why_no_number(text: str) -> str:
-    shown = _short(text)
-    if "," in text and _NUMBER.fullmatch(text.replace(",", "")):
-        return f"'{shown}' could be read in two ways: write a number with a dot and without grouping"
-    return f"'{shown}' is not a number"
-
-
-def _kind_of(value: Any) -> str:
-    """A value's kind in the words of JSON, with a short form of it."""
-    match value:
-        case bool():
-            return "true" if value else "false"
-        case str():
-            return f"the text '{_short(value)}'"
-        case int() | float():
-            return f"the number {_short(_safe_text(value))}"
-        case list() | tuple():
-            return "a list"
-        case dict():
-            return "an object"
-        case _:
-            return f"a value of type {type(value).__name__}"
-
-
-def _safe_text(value: Any) -> str:
-    try:
-        return str(value)
-    except ValueError:  # Python refuses to write integers of more than 4300 digits
-        return "of thousands of digits"
-
-
-def _short(text: str, limit: int = 60) -> str:
-    cleaned = clean_string(text[: limit + 1])
-    return cleaned if len(cleaned) <= limit else f"{cleaned[:limit]}..."

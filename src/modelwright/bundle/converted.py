@@ -7,8 +7,8 @@ from typing import Any
 import onnx
 from onnx import compose
 
-from modelwright.bundle.estimator_graphs import Classes, Clusters, Outputs, Value
 from modelwright.bundle.graph import ML_OPSET, OPSET, Graph, NotExportable
+from modelwright.bundle.graph_outputs import Classes, Clusters, Outputs, Value
 from modelwright.schema.metrics import Task
 
 _PREFIX = "converted_"

@@ -8,7 +8,6 @@ probability). An estimator without a graph of ours goes through ``bundle.convert
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,38 +16,12 @@ from sklearn.linear_model._base import LinearClassifierMixin, LinearModel
 
 from modelwright.bundle.boosters import Booster, read_lightgbm, read_xgboost
 from modelwright.bundle.estimators import LeastSquaresClassifier
-from modelwright.bundle.graph import BOOL, DOUBLE, INT64, Graph, NotExportable
+from modelwright.bundle.graph import DOUBLE, INT64, Graph, NotExportable
+from modelwright.bundle.graph_outputs import Classes, Clusters, Outputs, Value, argmax, dense, normalised
 from modelwright.bundle.neighbours import NeighborsClassifier, NeighborsRegressor
+from modelwright.bundle.neighbours_graph import add_own_neighbours, add_sklearn_neighbours
 from modelwright.bundle.trees import add_exact_sum, add_forest, histogram_forest, sklearn_forest
 
-_MOST_NEIGHBOUR_VALUES = 20_000_000
-_NO_GRID = 2.0**-20  # makes the neighbours' grid as fine as float64 itself
-
-
-@dataclass(frozen=True)
-class Classes:
-    """Names of the tensors a classifier gives: ``label`` int64 [rows], ``probabilities`` [rows, classes]."""
-
-    label: str
-    probabilities: str
-
-
-@dataclass(frozen=True)
-class Value:
-    """Name of the tensor a regressor gives, [rows] or [rows, 1]."""
-
-    value: str
-
-
-@dataclass(frozen=True)
-class Clusters:
-    """Names of the tensors a clustering gives: ``label`` int64 [rows], ``distances`` [rows, clusters]."""
-
-    label: str
-    distances: str
-
-
-Outputs = Classes | Value | Clusters
 Adder = Callable[[Graph, str, Any], Outputs]
 
 _FORESTS = (tree.BaseDecisionTree, ensemble._forest.BaseForest)
@@ -85,7 +58,7 @@ def _add_forest_model(graph: Graph, features: str, estimator: Any) -> Outputs:
     else:
         total = add_exact_sum(graph, forest, features)
         shares = graph.add("Div", total, graph.const(float(members), np.float64))
-    return Classes(_argmax(graph, shares), shares)
+    return Classes(argmax(graph, shares), shares)
 
 
 def _add_histogram(graph: Graph, features: str, estimator: Any) -> Outputs:
@@ -124,9 +97,9 @@ def _linked_classes(graph: Graph, raw: str, link: str) -> Classes:
     if link == "sigmoid":
         return _binary(graph, raw)
     if link == "softmax":
-        return Classes(_argmax(graph, raw), graph.add("Softmax", raw, axis=1))
+        return Classes(argmax(graph, raw), graph.add("Softmax", raw, axis=1))
     shares = graph.add("Sigmoid", raw)
-    return Classes(_argmax(graph, shares), _normalised(graph, shares))
+    return Classes(argmax(graph, shares), normalised(graph, shares))
 
 
 def _binary(graph: Graph, score: str) -> Classes:
@@ -142,7 +115,7 @@ def _add_least_squares(graph: Graph, features: str, estimator: Any) -> Outputs:
     scores = _linear(graph, features, estimator.coef_, estimator.intercept_)
     zero, one = graph.const(0.0, np.float64), graph.const(1.0, np.float64)
     clipped = graph.add("Min", graph.add("Max", scores, zero), one)
-    return Classes(_argmax(graph, scores), _normalised(graph, clipped))
+    return Classes(argmax(graph, scores), normalised(graph, clipped))
 
 
 def _add_logistic(graph: Graph, features: str, estimator: Any) -> Outputs:
@@ -162,7 +135,7 @@ def _add_linear_regression(graph: Graph, features: str, estimator: Any) -> Outpu
 
 def _linear(graph: Graph, features: str, coefficients: Any, intercept: Any) -> str:
     """``features @ coefficients.T + intercept`` in float64, [rows, outputs]."""
-    weights = _dense(coefficients).T.astype(np.float64)
+    weights = dense(coefficients).T.astype(np.float64)
     product = graph.add("MatMul", graph.cast(features, DOUBLE), graph.const(weights))
     offset = np.broadcast_to(np.asarray(intercept, dtype=np.float64), (weights.shape[1],))
     return graph.add("Add", product, graph.const(offset.copy()))
@@ -184,7 +157,7 @@ def _add_calibrated(graph: Graph, features: str, estimator: Any) -> Outputs:
     if total is None:
         raise NotExportable("The calibrated model has no folds.")
     mean = graph.add("Div", total, graph.const(float(len(folds)), np.float64)) if len(folds) > 1 else total
-    return Classes(_argmax(graph, mean), mean)
+    return Classes(argmax(graph, mean), mean)
 
 
 def _is_sigmoid_linear(fold: Any, classes: int) -> bool:
@@ -204,7 +177,7 @@ def _add_calibrated_fold(graph: Graph, features: str, fold: Any, classes: int) -
     scaled = graph.add("Add", graph.add("Mul", scores, graph.const(-slopes)), graph.const(-offsets))
     shares = graph.add("Sigmoid", scaled)
     if classes > 2:
-        return _normalised(graph, shares)
+        return normalised(graph, shares)
     return graph.concat([graph.add("Sub", graph.const(1.0, np.float64), shares), shares])
 
 
@@ -224,7 +197,7 @@ def _add_gaussian_bayes(graph: Graph, features: str, estimator: Any) -> Outputs:
         halved = graph.add("Mul", total, graph.const(-0.5, np.float64))
         columns.append(graph.add("Add", halved, graph.const(float(constant), np.float64)))
     scores = graph.concat(columns)
-    return Classes(_argmax(graph, scores), graph.add("Softmax", scores, axis=1))
+    return Classes(argmax(graph, scores), graph.add("Softmax", scores, axis=1))
 
 
 def _add_linear_bayes(graph: Graph, features: str, estimator: Any) -> Outputs:
@@ -241,82 +214,7 @@ def _add_linear_bayes(graph: Graph, features: str, estimator: Any) -> Outputs:
     elif isinstance(estimator, naive_bayes.ComplementNB) and len(estimator.classes_) > 1:
         intercept = np.zeros(len(estimator.classes_))
     scores = _linear(graph, features, weights, intercept)
-    return Classes(_argmax(graph, scores), graph.add("Softmax", scores, axis=1))
-
-
-def _add_own_neighbours(graph: Graph, features: str, estimator: Any) -> Outputs:
-    """``bundle.neighbours``, step for step."""
-    known = estimator.known_.astype(np.float64)
-    _check_size(known)
-    nearest, steps = _add_nearest(
-        graph, graph.cast(features, DOUBLE), known, estimator.n_neighbors, estimator.step_
-    )
-    weights = graph.add("Unsqueeze", _weights(graph, steps, estimator.weights), graph.const([2], np.int64))
-    values = graph.add("Gather", graph.const(estimator.values_), nearest, axis=0)
-    sums = _running_sum(graph, graph.add("Mul", values, weights), estimator.n_neighbors)
-    mean = graph.add("Div", sums, _running_sum(graph, weights, estimator.n_neighbors))
-    if isinstance(estimator, NeighborsRegressor):
-        return Value(mean)
-    return Classes(_argmax(graph, sums), mean)
-
-
-def _add_neighbours(graph: Graph, features: str, estimator: Any) -> Outputs:
-    """Scikit-learn's neighbours, which agree wherever no two training rows are equally near."""
-    if estimator.effective_metric_ not in {"euclidean", "sqeuclidean"} and not (
-        estimator.effective_metric_ == "minkowski" and estimator.effective_metric_params_.get("p") == 2
-    ):
-        raise NotExportable("K-nearest neighbours can be exported with the Euclidean distance only.")
-    if estimator.weights not in {"uniform", "distance"}:
-        raise NotExportable("K-nearest neighbours can be exported with uniform or distance weights only.")
-    own = NeighborsClassifier if isinstance(estimator, neighbors.KNeighborsClassifier) else NeighborsRegressor
-    targets = np.asarray(estimator._y)
-    if targets.ndim > 1 and targets.shape[1] > 1:
-        raise NotExportable("The model predicts several targets at once.")
-    _check_size(estimator._fit_X)
-    twin = own(estimator.n_neighbors, weights=estimator.weights)
-    twin.fit(_dense(estimator._fit_X), targets.reshape(-1))
-    twin.step_ = twin.step_ * _NO_GRID
-    return _add_own_neighbours(graph, features, twin)
-
-
-def _check_size(known: Any) -> None:
-    rows, width = known.shape
-    if rows * width > _MOST_NEIGHBOUR_VALUES:
-        raise NotExportable(
-            f"K-nearest neighbours keeps all its training rows: {rows} rows of {width} numbers are more than "
-            f"the {_MOST_NEIGHBOUR_VALUES} that a bundle may hold."
-        )
-
-
-def _add_nearest(graph: Graph, wide: str, known: np.ndarray, count: int, step: float) -> tuple[str, str]:
-    """Positions of the nearest training rows and their squared distances in grid steps, [rows, count]."""
-    length = graph.add("ReduceSumSquare", wide, axes=[1], keepdims=1)
-    cross = graph.add("MatMul", wide, graph.const(-2.0 * known.T))
-    squared = graph.add("Add", graph.add("Add", cross, graph.const((known**2).sum(axis=1))), length)
-    rounded = graph.add("Round", graph.add("Div", squared, graph.const(step, np.float64)))
-    steps = graph.add("Max", rounded, graph.const(0.0, np.float64))
-    # Of equal values TopK takes those with the lower index first (ONNX specification).
-    nearest_steps, nearest = graph.add_many(
-        "TopK", (steps, graph.const([count], np.int64)), 2, axis=1, largest=0, sorted=1
-    )
-    return nearest, nearest_steps
-
-
-def _weights(graph: Graph, steps: str, weights: str) -> str:
-    """Weight of each neighbour, float64 [rows, k]."""
-    zero, one = graph.const(0.0, np.float64), graph.const(1.0, np.float64)
-    if weights == "uniform":
-        return graph.cast(graph.add("GreaterOrEqual", steps, zero), DOUBLE)
-    touching = graph.add("Equal", steps, zero)
-    any_touching = graph.add("ReduceMax", graph.cast(touching, INT64), axes=[1], keepdims=1)
-    inverse = graph.add("Div", one, graph.add("Sqrt", graph.add("Where", touching, one, steps)))
-    return graph.add("Where", graph.cast(any_touching, BOOL), graph.cast(touching, DOUBLE), inverse)
-
-
-def _running_sum(graph: Graph, values: str, count: int) -> str:
-    """Sum over axis 1 (of ``count``), added in order."""
-    running = graph.add("CumSum", values, graph.const(1, np.int64))
-    return graph.add("Gather", running, graph.const(count - 1, np.int64), axis=1)
+    return Classes(argmax(graph, scores), graph.add("Softmax", scores, axis=1))
 
 
 def _add_centres(graph: Graph, features: str, estimator: Any) -> Outputs:
@@ -333,20 +231,6 @@ def _add_centres(graph: Graph, features: str, estimator: Any) -> Outputs:
     return Clusters(graph.add("ArgMin", distances, axis=1, keepdims=0), distances)
 
 
-def _argmax(graph: Graph, scores: str) -> str:
-    """Index of the first largest score of each row, int64 [rows]."""
-    return graph.add("ArgMax", scores, axis=1, keepdims=0)
-
-
-def _normalised(graph: Graph, shares: str) -> str:
-    """Each row divided by its sum."""
-    return graph.add("Div", shares, graph.add("ReduceSum", shares, graph.const([1], np.int64), keepdims=1))
-
-
-def _dense(matrix: Any) -> np.ndarray:
-    return np.asarray(matrix.toarray() if hasattr(matrix, "toarray") else matrix)
-
-
 _ADDERS: tuple[tuple[type | tuple[type, ...], Adder], ...] = (
     (_FORESTS, _add_forest_model),
     (_HISTOGRAMS, _add_histogram),
@@ -356,7 +240,7 @@ _ADDERS: tuple[tuple[type | tuple[type, ...], Adder], ...] = (
     (svm.LinearSVR, _add_linear_regression),
     (naive_bayes.GaussianNB, _add_gaussian_bayes),
     (_LINEAR_BAYES, _add_linear_bayes),
-    (_NEIGHBOURS, _add_neighbours),
-    ((NeighborsClassifier, NeighborsRegressor), _add_own_neighbours),
+    (_NEIGHBOURS, add_sklearn_neighbours),
+    ((NeighborsClassifier, NeighborsRegressor), add_own_neighbours),
     ((cluster.KMeans, cluster.MiniBatchKMeans), _add_centres),
 )

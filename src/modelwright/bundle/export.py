@@ -9,8 +9,9 @@ import onnx
 
 from modelwright.bundle.converted import add_converted
 from modelwright.bundle.encode import Encoder
-from modelwright.bundle.estimator_graphs import Classes, Clusters, Outputs, Value, adder_for
+from modelwright.bundle.estimator_graphs import adder_for
 from modelwright.bundle.graph import DOUBLE, FLOAT, INT64, STRING, Graph, NotExportable
+from modelwright.bundle.graph_outputs import Classes, Clusters, Outputs, Value
 from modelwright.bundle.preprocess import Preprocessor
 from modelwright.bundle.preprocess_graph import NUMBERS, STRINGS, add_preprocessor, declare_inputs
 from modelwright.schema.metrics import Task

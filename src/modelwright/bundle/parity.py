@@ -40,6 +40,8 @@ def certify(  # noqa: PLR0917 - the parts of one trained model, in the order the
     """
     runner = GraphRunner(onnx_bytes)
     packed = encoder.transform(columns)
+    if not packed.rows:
+        return Parity(rows=0, labels_differ=0, max_difference=0.0)
     matrix = suited(preprocessor.transform(packed), estimator)
     with _one_thread(estimator):
         labels, scores = _expected(estimator, matrix, task, runner.width)
@@ -94,7 +96,7 @@ def _expected(estimator: Any, matrix: Any, task: Task, width: int) -> tuple[np.n
 
 def _scale(scores: np.ndarray, task: Task, spread: float | None) -> float:
     """What differences are divided by: 1 for probabilities, the answers' spread otherwise."""
-    if task is Task.CLASSIFICATION or not scores.size:
+    if task is Task.CLASSIFICATION:
         return 1.0
     if task is Task.CLUSTERING:
         return max(float(np.abs(scores).max()), float(np.finfo(np.float32).tiny))

@@ -117,7 +117,8 @@ class Answering:
         for error in reading.errors:
             if error.row not in broken:
                 name = " ".join(map(str, error.loc[1:]))
-                shown = "" if error.input is None else f" (got {error.input!r})"
+                value = str(error.input)
+                shown = "" if error.input is None or value in error.msg else f" (got {value!r})"
                 told.setdefault(error.row, []).append(f"{name}: {error.msg}{shown}" if name else error.msg)
         for place in sorted(told):
             if len(self.problems) < _TOLD:

@@ -39,7 +39,7 @@ EXTRAS = {
     "onnxmltools": "train",
     "optuna": "train",
     "pandas": "train",
-    "pyarrow": "parquet",
+    "pyarrow": "train",
     "psycopg": "postgres",
     "river": "train",
     "scipy": "train",

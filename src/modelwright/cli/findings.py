@@ -60,7 +60,7 @@ def installation() -> Iterator[Finding]:
     except metadata.PackageNotFoundError:
         yield Finding("installed", "ok", f"modelwright {__version__}, run from its source tree")
         for extra in dict.fromkeys(EXTRAS.values()):
-            modules = [module for module, brought_by in EXTRAS.items() if brought_by == extra]
+            modules = sorted(module for module, brought_by in EXTRAS.items() if brought_by == extra)
             yield _extra(extra, {name: "" if find_spec(name) else None for name in modules})
         return
     yield Finding("installed", "ok", f"modelwright {package['Version']}")

@@ -32,7 +32,7 @@ VERBS: dict[str, Entry] = {
     "init": Entry("init", START, "Start a project in a new folder."),
     "check": Entry("check", START, "Tell every mistake in a project file."),
     "data": Entry("data", MAKE, "Look at a project's data."),
-    "train": Entry("train", MAKE, "Train the candidates and register the winner."),
+    "train": Entry("train", MAKE, "Train the candidates, check the winner and register it as a version."),
     "versions": Entry("versions", MAKE, "List the registered versions."),
     "promote": Entry("promote", MAKE, "Make a version the one that answers."),
     "bundle": Entry("bundle", MAKE, "Examine a bundle."),

@@ -71,7 +71,7 @@ def _command(name: str, command: click.Command) -> Iterator[str]:
     yield ""
     yield f"`{usage}`"
     yield ""
-    yield from (line.strip().replace("\b", "") for line in (command.help or "").splitlines())
+    yield "\n\n".join(_paragraph(part) for part in (command.help or "").strip().split("\n\n"))
     shared = {"help", *(option.name for option in shared_options())}
     options = [
         option
@@ -88,6 +88,14 @@ def _command(name: str, command: click.Command) -> Iterator[str]:
         for line, meaning in command.examples:
             yield f"{line}    # {meaning}" if meaning else line
         yield "```"
+
+
+def _paragraph(text: str) -> str:
+    """A paragraph of help; one that click must not wrap (it begins with backspace) is shown as code."""
+    lines = text.strip().splitlines()
+    if lines[0].strip() == "\b":
+        return "\n".join(["```yaml", *(line.strip() for line in lines[1:]), "```"])
+    return "\n".join(line.strip() for line in lines)
 
 
 def _spelling(option: click.Option) -> str:

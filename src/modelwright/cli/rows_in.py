@@ -19,7 +19,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import IO, Any, cast
 
-from modelwright.errors import ExitCode, ModelwrightError
+from modelwright.errors import ExitCode, MissingExtra, ModelwrightError
 from modelwright.schema.columns import Kind, TableSchema
 from modelwright.schema.missing import AMONG_NUMBERS, SPELLINGS
 
@@ -316,9 +316,7 @@ def _parquet(
     stream: IO[bytes], path: str, schema: TableSchema, missing: Sequence[str] | None
 ) -> Iterator[Row]:
     del schema, missing
-    import pyarrow
-    import pyarrow.parquet
-
+    pyarrow = parquet_library()
     source = stream if cast("io.BufferedReader", stream).seekable() else pyarrow.BufferReader(stream.read())
     try:
         file = pyarrow.parquet.ParquetFile(source)
@@ -331,6 +329,20 @@ def _parquet(
         raise InputUnreadable(
             f"{_name(path)} is no Parquet file, or is damaged: {error}.", "Write it again."
         ) from error
+
+
+def parquet_library() -> Any:
+    """PyArrow with its Parquet part.
+
+    Raises:
+        MissingExtra: It is not installed.
+    """
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ModuleNotFoundError:
+        raise MissingExtra("pyarrow", "parquet") from None
+    return pyarrow
 
 
 def _plain(value: Any) -> Any:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Protocol
 
+from modelwright.cli.rows_in import parquet_library
 from modelwright.cli.terminal import Terminal, plain_table
 from modelwright.errors import StorageFailure
 
@@ -161,10 +162,7 @@ class _Parquet:
 
     def __init__(self, stream: IO[bytes], terminal: Terminal) -> None:
         del terminal
-        import pyarrow
-        import pyarrow.parquet
-
-        self._arrow = pyarrow
+        self._arrow = parquet_library()
         self._stream = stream
         self._writer: Any = None
 

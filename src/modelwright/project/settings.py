@@ -135,7 +135,7 @@ class Setting:
 
     name: str
     parse: Callable[[str], str | int]
-    default: str | int | Callable[[Path], str]
+    default: str | int | Callable[[Path], str | int]
     description: str
     key: tuple[str, ...] = ()
 
@@ -147,6 +147,13 @@ class Setting:
 
 def _sqlite(file: str) -> Callable[[Path], str]:
     return lambda working: f"sqlite:///{working / file}"
+
+
+def _workers(working: Path) -> int:
+    """One for each core this process may use, four at most."""
+    del working
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(4, cores)
 
 
 SETTINGS: tuple[Setting, ...] = (
@@ -162,7 +169,12 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "port", _whole(0, 65535), 5000, "Port the server listens on; 0 takes a free one.", ("serve", "port")
     ),
-    Setting("workers", _whole(1, 256), 1, "Server processes on the port."),
+    Setting(
+        "workers",
+        _whole(1, 256),
+        _workers,
+        "Server processes on the port; by default one a core, up to four.",
+    ),
     Setting("log_level", _one_of(LOG_LEVELS), "info", "Least severity that is logged."),
     Setting("log_format", _one_of(LOG_FORMATS), "text", "How the server logs: for people or as JSON lines."),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _CREDENTIALS = re.compile(
-    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)(?P<user>[^/@:\s]*)(?::(?P<password>[^/\s]*))?@"
+    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)(?P<user>[^/@:\s]*)(?::(?P<password>\S*))?@"
 )
 _SECRET_PARAMETER = re.compile(r"(?i)(?P<key>[?&;](?:password|passwd|pwd|token|secret|sslpassword)=)[^&;\s]*")
 

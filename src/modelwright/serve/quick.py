@@ -8,6 +8,7 @@ code path that gives meaning to a row, and this is its shortcut for rows that le
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
@@ -25,6 +26,9 @@ _SNIFFED = 24  # of a body's bytes, to tell the shapes apart
 
 Values = tuple[Any, ...]
 """One row's values in the order of the schema; ``None`` = missing."""
+
+_UNNAMEABLE = re.compile(r'["\\\x00-\x1f]')
+"""What msgspec takes in no field's name."""
 
 
 class QuickReader:
@@ -64,7 +68,7 @@ class QuickReader:
         columns = tuple(schema)
         if not columns or not all(column.kind in _NUMBERS | _STRINGS for column in columns):
             return None
-        if _SHAPE_KEYS & set(schema.names):
+        if _SHAPE_KEYS & set(schema.names) or any(map(_UNNAMEABLE.search, schema.names)):
             return None
         return cls(schema)
 

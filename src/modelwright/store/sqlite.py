@@ -83,8 +83,12 @@ def open_sqlite(path: Path, *, create: bool) -> SqliteDatabase:
             isolation_level=None,  # transactions begin where we say so, below
             check_same_thread=False,
         )
-        for pragma in _PRAGMAS:
-            connection.execute(pragma)
+        try:
+            for pragma in _PRAGMAS:
+                connection.execute(pragma)
+        except sqlite3.Error:  # not a database, locked: nobody else knows of the connection
+            connection.close()
+            raise
         return connection
 
     engine = create_engine(

@@ -93,6 +93,7 @@ class _Workshop:
 
     material: Material
     notes: list[str] = field(default_factory=list)
+    seconds: float = 0.0  # of the latest fit
 
     def fit(self, candidate: Candidate, matrix: Any, rows: np.ndarray | None) -> Any:
         """A fitted estimator; ``rows`` are positions of training rows, ``None`` for all."""
@@ -105,12 +106,14 @@ class _Workshop:
             else:
                 self._note("It cannot weigh classes, so they count as often as they occur.")
         part = suited(_pick(matrix, rows), estimator)
+        started = time.perf_counter()
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             if material.train_target is None:
                 estimator.fit(part)
             else:
                 estimator.fit(part, _pick(material.train_target, rows), **arguments)
+        self.seconds = time.perf_counter() - started
         for warning in caught:
             self._note(" ".join(str(warning.message).split()).partition(". ")[0][:200])
         single_threaded(estimator)
@@ -144,6 +147,7 @@ class _Workshop:
         scores: list[float] = []
         estimator = None
         for fold in folds:
+            estimator = None  # the one before may be large
             estimator = self.fit(candidate, matrix, fold.fit)
             scores.append(self.score(estimator, matrix, fold.score))
         return scores, estimator
@@ -212,10 +216,8 @@ def _train(
     if material.task is Task.CLUSTERING and "n_clusters" not in candidate.settings:
         candidate, cluster_scores = choose_clusters(candidate, matrices.train, seed=material.seed)
     scores, estimator = workshop.compete(candidate, matrices.train, material.plan.folds)
-    started = time.perf_counter()
     if material.plan.refit:
         estimator = workshop.fit(candidate, matrices.train, None)
-    seconds = time.perf_counter() - started
     answers = workshop.ask(estimator, matrices.test)
     known = [score for score in scores if np.isfinite(score)]
     trained = Trained(
@@ -228,7 +230,7 @@ def _train(
             material.task, answers, material.test_target, matrix=matrices.test, seed=material.seed
         ),
         answers=answers,
-        fit_seconds=seconds,
+        fit_seconds=workshop.seconds,
         notes=tuple(workshop.notes),
         trials=tried,
         cluster_scores=cluster_scores,

@@ -16,7 +16,7 @@ from modelwright.train.folds import Plan
 
 _THREAD_CELLS = 50_000
 _OPENMP_CELLS = 2_000_000
-_KEPT_CELLS = 20_000_000  # above, one recipe's matrices are kept at a time
+_KEPT_CELLS = 2_000_000  # above, one recipe's matrices are kept at a time
 
 
 @dataclass(frozen=True)

@@ -168,7 +168,7 @@ def _outputs(models: Sequence[Made], *, flat: bool) -> dict[str, str]:
         before = f"{made.prepared.part.name}." if len(models) > 1 else ""
         regression = made.prepared.part.task is Task.REGRESSION
         if flat:
-            found["value" if regression else "label"] = "float" if regression else "long"
+            found["value" if regression else "label"] = "double" if regression else "long"
         else:
             found[f"{before}prediction"] = "double" if regression else "any"
     return found

@@ -6,6 +6,8 @@ import dataclasses
 import time
 from dataclasses import dataclass, field
 
+import pyarrow as pa
+
 from modelwright.project.load import Project
 from modelwright.project.settings import Settings
 from modelwright.store.ports import Store
@@ -27,7 +29,7 @@ class Session:
 
     Attributes:
         project, store, progress, settings, tracker: As given to ``train_project``.
-        datasets: What was read, by source.
+        datasets: What was read, by source, until it is encoded.
     """
 
     project: Project
@@ -46,6 +48,9 @@ class Session:
             for part in parts
         }
         prepared = [prepare(self._read(part), part, self.project, self.progress) for part in parts]
+        md5 = combined([dataset.version.md5 for dataset in self.datasets.values()])
+        self.datasets.clear()  # the rows are encoded: the tables need not lie beside them
+        pa.default_memory_pool().release_unused()
         self.progress.stage(Stage.TRAIN)
         models = []
         for rows in prepared:
@@ -59,7 +64,7 @@ class Session:
             settings=self.settings,
             progress=self.progress,
             tracker=self.tracker,
-            dataset_md5=combined([dataset.version.md5 for dataset in self.datasets.values()]),
+            dataset_md5=md5,
             started=started,
         )
         outcome = publisher.publish(models, release=release, actor=actor)

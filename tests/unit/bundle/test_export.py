@@ -197,7 +197,7 @@ def test_scaled_boosted_trees_hold_on_100_000_rows() -> None:
     """Explicit subtraction and division move no row across a split."""
     rng = np.random.default_rng(0)
     columns = {
-        f"v{place}": np.round(rng.normal(size=110_000) * 10.0 ** (place % 5 - 2), place % 4 + 1)
+        f"v{place}": np.round(rng.normal(size=110_000) * 10.0 ** (place % 5 - 2), place % 4 + 3)
         for place in range(12)
     }
     schema = TableSchema(columns=tuple(Column(name=name, kind=Kind.NUMERIC) for name in columns))

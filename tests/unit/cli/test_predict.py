@@ -263,3 +263,12 @@ def test_of_many_probabilities_a_table_shows_the_highest():
     assert _compact(record | {"probabilities": probabilities}) == record | {
         "most probable": "c3 50.0%, c0 2.6%, c1 2.6%"
     }
+
+
+def test_parquet_without_its_part_names_the_extra(mw, bundle, file, tmp_path, monkeypatch):
+    """With the core installation only, the smallest extra that helps is named, on reading and writing."""
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    for arguments in ([file(b"PAR1", "rows.parquet")], [file(ROWS), "-o", tmp_path / "out.parquet"]):
+        result = mw("predict", *arguments, "--bundle", bundle)
+        assert result.code == 8
+        assert "pip install 'modelwright[parquet]'" in result.err

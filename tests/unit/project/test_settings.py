@@ -20,7 +20,8 @@ def test_defaults_lie_in_the_working_folder(project):
     assert settings.store_url == f"sqlite:///{project.working}/store.db"
     assert settings.tracking_uri == f"sqlite:///{project.working}/mlflow.db"
     assert settings.entry("store_url").source == "default"
-    assert (settings.host, settings.workers, settings.warnings) == ("127.0.0.1", 1, ())
+    assert (settings.host, settings.warnings) == ("127.0.0.1", ())
+    assert 1 <= settings.workers <= 4
 
 
 def test_the_later_word_counts(project):

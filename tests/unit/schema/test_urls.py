@@ -12,6 +12,7 @@ from modelwright.schema.urls import mask_url
     [
         ("postgresql://ann:s3cret@db:5432/app", "postgresql://ann:***@db:5432/app"),
         ("postgresql+psycopg://ann:p@ss@db/app", "postgresql+psycopg://ann:***@db/app"),
+        ("postgresql://ann:a/b?c@db/app", "postgresql://ann:***@db/app"),
         ("postgresql://ann@db/app", "postgresql://ann@db/app"),
         ("sqlite:////var/lib/store.db", "sqlite:////var/lib/store.db"),
         ("postgresql://db/app?user=ann&password=s3cret&x=1", "postgresql://db/app?user=ann&password=***&x=1"),
@@ -26,15 +27,7 @@ def test_password_is_replaced_and_the_rest_stays(url, shown):
     assert mask_url(url) == shown
 
 
-@given(
-    st.text(
-        alphabet=st.characters(
-            exclude_characters="/ \t\n\r\x0b\x0c\x1c\x1d\x1e\x1f\x85\u2028\u2029",
-            exclude_categories=["Z", "C"],
-        ),
-        min_size=4,
-    )
-)
+@given(st.text(alphabet=st.characters(exclude_categories=["Z", "C"]), min_size=4))
 def test_no_password_survives(password):
     """Whatever the password is made of, it is not in what is shown."""
-    assert f":{password}@" not in mask_url(f"postgresql://ann:{password}@db/app").replace(":***@", "")
+    assert mask_url(f"postgresql://ann:{password}@db/app") == "postgresql://ann:***@db/app"
