@@ -88,7 +88,7 @@ def test_a_torn_tail_ends_the_reading_and_nothing_before_it_is_lost(
         pack([CONTEXT]),
         *(pack([entry(f"{number}-{part}") for part in range(2)]) for number in range(4)),
     ]
-    content = MAGIC + b"".join(map(frame, groups))
+    content = MAGIC + b"".join(frame(group, 1) for group in groups)
     path = segment_path(tmp_path_factory.mktemp("torn"), 1)
     path.write_bytes(content[: len(content) - cut] + bytes(64))
     found = [payload for payload, _ in read_frames(path)]
@@ -105,7 +105,7 @@ def test_a_torn_tail_ends_the_reading_and_nothing_before_it_is_lost(
 def test_a_flipped_bit_is_never_read(tmp_path_factory: pytest.TempPathFactory, place: int, bit: int) -> None:
     """A damaged frame and what follows are not read; what comes before is as it was."""
     groups = [pack([entry(str(number))]) for number in range(4)]
-    content = bytearray(MAGIC + b"".join(map(frame, groups)))
+    content = bytearray(MAGIC + b"".join(frame(group, 1) for group in groups))
     place = min(place, len(content) - 1)
     content[place] ^= 1 << bit
     path = segment_path(tmp_path_factory.mktemp("bit"), 1)
@@ -199,3 +199,19 @@ def test_notes_and_entries_survive_packing() -> None:
     """All kinds of items are what they were."""
     items = [CONTEXT, entry("x", inputs={"a": "ü\0", "b": None}), Note("iris", "kind", "words", {"n": 1})]
     assert unpack(pack(items)) == items
+
+
+def test_a_file_is_used_again_and_its_old_frames_are_never_read(tmp_path: Path) -> None:
+    """Delivered segments' files are written over; what they held before does not come back."""
+    writer = opened(tmp_path, segment_bytes=1000)
+    tail = Tail(writer.directory, remove=True)
+    seen: list[str] = []
+    for number in range(200):
+        writer.append([entry(str(number))])
+        if number % 7 == 0:
+            seen += ids(tail)
+        assert len(list(writer.directory.glob("*.old"))) <= 2
+    seen += ids(tail)
+    assert seen == [str(number) for number in range(200)]
+    inodes = {path.stat().st_ino for path in writer.directory.iterdir()}
+    assert len(inodes) < 8
