@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +128,7 @@ def test_the_keeper_killed_under_load_loses_no_answer(project: Path) -> None:
         with Server("--workers", "1", cwd=project) as server:
             with Load(server.url) as load:
                 for _ in range(KILLS // 2):
-                    found = eventually(lambda: announced(project, "keeper", but=killed), seconds=20)
+                    found = eventually(partial(announced, project, "keeper", but=killed), seconds=20)
                     load.wait_for(30)
                     kill(found)
                     killed += found
@@ -291,7 +292,7 @@ def failing(pid: int, calls: str, error: str) -> Iterator[None]:
     ("calls", "error"), [("fsync,fdatasync", "EIO"), ("fdatasync", "ENOSPC"), ("pwrite64", "EIO")]
 )
 def test_a_failing_disk_is_told_and_got_over(project: Path, calls: str, error: str) -> None:
-    """While the journal cannot be synced nothing is answered but 503; afterwards all goes on, log complete."""
+    """While the journal cannot be synced all answers are 503; afterwards all goes on, and the log has all."""
     with Server("--workers", "1", cwd=project) as server:
         with Load(server.url) as load:
             load.wait_for(50)
