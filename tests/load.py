@@ -32,6 +32,7 @@ class Received:
     document: dict[str, Any]
     sent: dict[str, Any]
     at: float
+    connection: int = 0
 
     @property
     def id(self) -> str:
@@ -90,6 +91,14 @@ class Load:
         """Those answers that have one of ``statuses``."""
         return [each for each in self.received if each.status in statuses]
 
+    def versions(self) -> dict[int, int | None]:
+        """The version that each connection's last answer names."""
+        last = {each.connection: each for each in self.received[-50 * self.connections :]}
+        return {
+            number: last[number].document.get("model_version") if number in last else None
+            for number in range(self.connections)
+        }
+
     def wait_for(self, more: int, holds: Callable[[Received], bool] = lambda _: True, seconds: float = 20):
         """Wait until so many more answers came for which ``holds`` is true."""
         start, end = len(self.received), time.monotonic() + seconds
@@ -119,7 +128,7 @@ class Load:
             while not self._stop.is_set():
                 try:
                     link = link or await asyncio.open_connection(*self._address())
-                    await asyncio.wait_for(self._exchange(*link, body), 30)
+                    await asyncio.wait_for(self._exchange(*link, body, number), 30)
                     break
                 except (OSError, EOFError):
                     self.lost += 1
@@ -137,14 +146,14 @@ class Load:
         return parts.hostname, parts.port
 
     async def _exchange(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, body: dict[str, Any]
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, body: dict[str, Any], number: int
     ) -> None:
         start = time.monotonic()
         writer.write(request_bytes(body, self.path))
         status, _, content = await read_response(reader)
         now = time.monotonic()
         self.slowest = max(self.slowest, now - start)
-        self.received.append(Received(status, json.loads(content), body, now))
+        self.received.append(Received(status, json.loads(content), body, now, number))
 
 
 def request_bytes(body: Any, path: str = "/predict") -> bytes:
