@@ -130,6 +130,7 @@ class LaneProtocol(HttpToolsProtocol):
     begun = 0.0
     active = 0.0
     receiving = False
+    running: Any = None
     _head_bytes: float = 0
 
     @property
@@ -142,6 +143,15 @@ class LaneProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self.active = self.lane.tick
         self._peer = self.client[0] if self.client else ""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client left. uvicorn tells the newest request only, so the one under way is told here."""
+        running = self.running
+        if running is not None and not running.response_complete:
+            running.disconnected = True
+            running.message_event.set()
+        self.pipeline.clear()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Bytes came. Heads are bounded here: the parser itself keeps a header until it is whole."""
@@ -205,6 +215,10 @@ class LaneProtocol(HttpToolsProtocol):
         if self.pipeline:
             cycle, app = self.pipeline.pop()
             self._start_asgi_task(cycle, app)
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        self.running = cycle
+        super()._start_asgi_task(cycle, app)
 
     def refuse_connection(self, status: int, message: str) -> None:
         """Say why, and close: the request cannot be told from what follows it."""

@@ -22,13 +22,12 @@ _NUMBERS = frozenset({Kind.NUMERIC, Kind.INTEGER, Kind.BOOLEAN})
 _STRINGS = frozenset({Kind.CATEGORICAL, Kind.TEXT})
 _SHAPE_KEYS = frozenset({"features", "input", "instances", "id"})
 _LARGEST = 3.4e38  # beyond it float32 clips
+_AWKWARD = re.compile(r'["\\\x00-\x1f\ud800-\udfff]')  # what JSON escapes, and msgspec takes in no name
+_MOST_CATEGORIES = 10_000
 _SNIFFED = 24  # of a body's bytes, to tell the shapes apart
 
 Values = tuple[Any, ...]
 """One row's values in the order of the schema; ``None`` = missing."""
-
-_UNNAMEABLE = re.compile(r'["\\\x00-\x1f]')
-"""What msgspec takes in no field's name."""
 
 
 class QuickReader:
@@ -68,7 +67,9 @@ class QuickReader:
         columns = tuple(schema)
         if not columns or not all(column.kind in _NUMBERS | _STRINGS for column in columns):
             return None
-        if _SHAPE_KEYS & set(schema.names) or any(map(_UNNAMEABLE.search, schema.names)):
+        if _SHAPE_KEYS & set(schema.names) or any(map(_AWKWARD.search, schema.names)):
+            return None
+        if any(len(column.categories) > _MOST_CATEGORIES for column in columns):
             return None
         return cls(schema)
 

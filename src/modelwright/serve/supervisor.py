@@ -78,6 +78,7 @@ class Supervisor:
         self._selector = selectors.DefaultSelector()
         self._life_read, self._life_write = os.pipe()
         self._stopping = False
+        self._told = False
         self._failure: ModelwrightError | None = None
         self._versions: dict[str, int] = {}
         self._bundle = ""
@@ -99,7 +100,7 @@ class Supervisor:
             with self._signals():
                 self._serve(run_dir, address, on_ready)
         finally:
-            self._stop_all()
+            self._stop_all(run_dir)
             for each in sockets:
                 each.close()
             self._selector.close()
@@ -113,14 +114,13 @@ class Supervisor:
         for each in self._processes:
             self._start(each, run_dir)
         deadline = time.monotonic() + _START_SECONDS
-        told = False
         while not self._stopping:
-            self._listen(0.05 if not told else 0.5)
-            if not told and all(each.ready for each in self._processes):
-                told = True
+            self._listen(0.5 if self._told else 0.05)
+            if not self._told and all(each.ready for each in self._processes):
+                self._told = True
                 if on_ready is not None:
                     on_ready(address, self._versions, self._bundle)
-            if not told:
+            if not self._told:
                 self._check_start(deadline)
             else:
                 self._revive(run_dir)
@@ -249,11 +249,12 @@ class Supervisor:
             if each.alive() and each.process is not None:
                 each.process.send_signal(number)
 
-    def _stop_all(self) -> None:
-        """Drain the workers, then let the keeper deliver what they left."""
-        workers = [each for each in self._processes if each.role == "worker"]
-        keepers = [each for each in self._processes if each.role == "keeper"]
-        for group in (workers, keepers):
+    def _stop_all(self, run_dir: Path) -> None:
+        """Drain the workers, then let the keeper deliver what they left, also if it died a moment ago."""
+        keeper, *workers = self._processes
+        if self._told and not keeper.alive():
+            self._start(keeper, run_dir)
+        for group in (workers, [keeper]):
             _end([each.process for each in group if each.process], self.settings.drain_seconds + _GRACE)
         os.close(self._life_write)
         for each in self._processes:

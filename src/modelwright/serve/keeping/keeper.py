@@ -116,8 +116,6 @@ def run_keeper(
             )
         )
         return
-    if keeper is None:
-        return
     tell(Word(state="ready"))
     wait = 0.0
     while not stopped(wait):
@@ -127,8 +125,12 @@ def run_keeper(
     keeper.drain(child.settings.drain_seconds)
 
 
-def _first_look(child: Child, stopped: Callable[[float], bool]) -> Keeper | None:
-    """A keeper that has published what is live; with the store away and something live, the keeper waits."""
+def _first_look(child: Child, stopped: Callable[[float], bool]) -> Keeper:
+    """A keeper that has published what is live; with the store away and something live, it waits.
+
+    Raises:
+        ModelwrightError: Nothing can be served; or the store was away until the server was stopped.
+    """
     wait = _PATIENCE[0]
     while True:
         try:
@@ -140,6 +142,6 @@ def _first_look(child: Child, stopped: Callable[[float], bool]) -> Keeper | None
             if not child.live.exists():
                 raise
             logger.warning("The store is away: %s", error)
-        if stopped(wait):
-            return None
+            if stopped(wait):
+                raise
         wait = min(wait * 2, _PATIENCE[1])
