@@ -38,7 +38,7 @@ VERBS: dict[str, Entry] = {
     "bundle": Entry("bundle", MAKE, "Examine a bundle."),
     "serve": Entry("serve", USE, "Serve released versions over HTTP."),
     "predict": Entry("predict", USE, "Answer rows from a file or the command line."),
-    "keys": Entry("keys", USE, "Make, list and revoke the API keys of a server's clients."),
+    "keys": Entry("keys", USE, "Make, list and revoke API keys."),
     "config": Entry("config", SEE, "Show every setting, its value and its source."),
     "doctor": Entry("doctor", SEE, "Find what is missing, and say what to do."),
     "schema": Entry("schema", SEE, "Print the JSON Schema of the project file."),
