@@ -58,7 +58,9 @@ _NEW_KEPT = 20
 _LONGEST = 200
 
 
-def count(profile: ColumnProfile, values: np.ndarray, categories: frozenset[str] | None = None) -> ColumnCounts:
+def count(
+    profile: ColumnProfile, values: np.ndarray, categories: frozenset[str] | None = None
+) -> ColumnCounts:
     """Count one column array [rows].
 
     Args:

@@ -138,7 +138,10 @@ class PageHinkley:
         seen = self._seen[channels] + some.cumsum(axis=0)
         total = self._total[channels] + filled.cumsum(axis=0)
         mean = np.where(np.isnan(self._means[channels]), total / np.maximum(seen, 1), self._means[channels])
-        deviation, tolerance = np.where(some, values - mean, 0.0), np.where(some, self._tolerance[channels], 0.0)
+        deviation, tolerance = (
+            np.where(some, values - mean, 0.0),
+            np.where(some, self._tolerance[channels], 0.0),
+        )
         factor = np.where(some, self._forgetting[channels], 1.0)
         up = _recursion(self._up[channels], deviation - tolerance, factor)
         down = _recursion(self._down[channels], deviation + tolerance, factor)

@@ -77,7 +77,7 @@ def kolmogorov_survival(distance: float, n: float, m: float) -> float:
     x = (root + 0.12 + 0.11 / root) * distance
     if x < 0.2:
         return 1.0
-    total = sum((-1) ** (k - 1) * math.exp(-2 * (k * x) ** 2) for k in range(1, 101))
+    total = sum(math.exp(-2 * (k * x) ** 2) * (1 if k % 2 else -1) for k in range(1, 101))
     return min(1.0, max(0.0, 2 * total))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -78,6 +78,16 @@ class Channel(msgspec.Struct, frozen=True):
 
     topic: str
     name: str
+
+
+class _Moment(NamedTuple):
+    """What was noticed, by whom, and when."""
+
+    topic: str
+    name: str
+    detector: str
+    row: int
+    since: int
 
 
 class Watch:
@@ -255,18 +265,15 @@ class Watch:
         for finding in judged.findings if judged is not None else ():
             topic = "predictions" if finding.prediction else finding.topic.value
             if self._signalled(finding, topic, row):
-                first = self._blocks[-_BLOCKS - 1].first
-                raised.append(self._raise(topic, finding.name, ("window",), row, first, finding))
+                at = _Moment(topic, finding.name, "window", row, self._blocks[-_BLOCKS - 1].first)
+                raised.append(self._raise(at, wording.sentence(finding), finding))
         for change in changes:
             channel = self._channels[change.channel]
             if not self._book.stands(channel.topic, channel.name, row):
-                finding_now = self._finding(channel, change.since)
-                raised.append(
-                    self._raise(
-                        channel.topic, channel.name, (change.detector,), change.row, change.since,
-                        finding_now, change,
-                    )
-                )  # fmt: skip
+                at = _Moment(channel.topic, channel.name, change.detector, change.row, change.since)
+                found = self._finding(channel, change.since)
+                said = _streamed(channel, change) if found is None else wording.sentence(found)
+                raised.append(self._raise(at, said, found))
         shown = [self._with_examples(alarm, columns, ids) for alarm in raised]
         return [*shown, *self._book.clear(row, self._time_of(row))]
 
@@ -278,27 +285,17 @@ class Watch:
             self._book.stands(topic, finding.name, row)
         return False
 
-    def _raise(
-        self,
-        topic: str,
-        name: str,
-        detectors: tuple[str, ...],
-        row: int,
-        since: int,
-        finding: Finding | None,
-        change: Change | None = None,
-    ) -> Alarm:
-        said = _streamed(topic, name, change) if finding is None else wording.sentence(finding)
-        when = self._time_of(since)
+    def _raise(self, at: _Moment, said: str, finding: Finding | None) -> Alarm:
+        when = self._time_of(at.since)
         moment = f", {when:%Y-%m-%d %H:%M} UTC" if when is not None else ""
         alarm = Alarm(
-            name=name,
-            topic=topic,
-            message=f"{said.rstrip('.')}, since about row {since:,}{moment}.",
-            detectors=detectors,
-            row=row,
-            since=since,
-            time=self._time_of(row),
+            name=at.name,
+            topic=at.topic,
+            message=f"{said.rstrip('.')}, since about row {at.since:,}{moment}.",
+            detectors=(at.detector,),
+            row=at.row,
+            since=at.since,
+            time=self._time_of(at.row),
             since_time=when,
             finding=finding,
         )
@@ -373,16 +370,9 @@ def _added(first: ColumnCounts | None, second: ColumnCounts) -> ColumnCounts:
     return second if first is None else add(first, second)
 
 
-def _streamed(topic: str, name: str, change: Change | None) -> str:
+def _streamed(channel: Channel, change: Change) -> str:
     """A sentence on a stream that no profile tells of."""
-    if change is None:
-        return f"'{name}' changed"
-    what = {
-        "confidence": f"The confidence of '{name}'",
-        "errors": f"The mean error of '{name}'",
-        "predictions": f"The predictions of '{name}'",
-    }.get(topic, f"'{name}'")
+    what = {"confidence": "The confidence of ", "errors": "The mean error of "}.get(channel.topic, "")
     way = "rose" if change.up else "fell"
-    return f"{what} {way} from {wording.number(change.before)} to {wording.number(change.now)}"
-
-
+    means = f"from {wording.number(change.before)} to {wording.number(change.now)}"
+    return f"{what}'{channel.name}' {way} {means}"

@@ -36,7 +36,9 @@ def change(finding: Finding) -> str:
         return f"{percent(finding.now)} of the values are missing, in training {percent(finding.before)}"
     if finding.topic is Topic.UNSEEN:
         if finding.about:
-            return f"{percent(finding.now)} of the values were never seen in training, such as '{finding.about}'"
+            return (
+                f"{percent(finding.now)} of the values were never seen in training, such as '{finding.about}'"
+            )
         return f"{percent(finding.now)} of the values lie beyond the range of training"
     if finding.spread_before is None or finding.spread_now is None:
         return (
@@ -55,7 +57,9 @@ def _moved(finding: Finding, spread_before: float, spread_now: float) -> str:
             f"({number(spread_now)}, in training {number(spread_before)})"
         )
     if abs(step) < 0.1:
-        return f"its values are distributed otherwise than in training (largest gap {percent(finding.distance)})"
+        return (
+            f"its values are distributed otherwise than in training (largest gap {percent(finding.distance)})"
+        )
     way = "higher" if step > 0 else "lower"
     return (
         f"its mean is {number(abs(step))} standard deviations {way} "
