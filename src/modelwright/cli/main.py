@@ -39,6 +39,7 @@ VERBS: dict[str, Entry] = {
     "serve": Entry("serve", USE, "Serve released versions over HTTP."),
     "predict": Entry("predict", USE, "Answer rows from a file or the command line."),
     "log": Entry("log", USE, "Export the prediction log, or cut off its old end."),
+    "drift": Entry("drift", USE, "Tell whether rows are distributed as the training data was."),
     "keys": Entry("keys", USE, "Make, list and revoke API keys."),
     "config": Entry("config", SEE, "Show every setting, its value and its source."),
     "doctor": Entry("doctor", SEE, "Find what is missing, and say what to do."),
