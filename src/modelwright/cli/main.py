@@ -39,6 +39,8 @@ VERBS: dict[str, Entry] = {
     "serve": Entry("serve", USE, "Serve released versions over HTTP."),
     "predict": Entry("predict", USE, "Answer rows from a file or the command line."),
     "keys": Entry("keys", USE, "Make, list and revoke API keys."),
+    "why": Entry("why", SEE, "Say where an answer came from."),
+    "history": Entry("history", SEE, "Tell what happened: releases and events."),
     "config": Entry("config", SEE, "Show every setting, its value and its source."),
     "doctor": Entry("doctor", SEE, "Find what is missing, and say what to do."),
     "schema": Entry("schema", SEE, "Print the JSON Schema of the project file."),
