@@ -41,6 +41,8 @@ VERBS: dict[str, Entry] = {
     "log": Entry("log", USE, "Export the prediction log, or cut off its old end."),
     "drift": Entry("drift", USE, "Tell whether rows are distributed as the training data was."),
     "keys": Entry("keys", USE, "Make, list and revoke API keys."),
+    "why": Entry("why", SEE, "Say where an answer came from."),
+    "history": Entry("history", SEE, "Tell what happened: releases and events."),
     "config": Entry("config", SEE, "Show every setting, its value and its source."),
     "doctor": Entry("doctor", SEE, "Find what is missing, and say what to do."),
     "schema": Entry("schema", SEE, "Print the JSON Schema of the project file."),
