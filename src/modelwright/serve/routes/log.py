@@ -55,13 +55,8 @@ class Log:
                 raise NotFound(error.reason, error.instruction) from error
             return list(found), store.labels.latest(project, [record.id for record in found])
 
-<<<<<<< HEAD
         records, labels = await self._site.store.call(project, look)
-        shown = [_shown(record, labels.get(record.id)) for record in records]
-=======
-        records, labels = await self._site.store.call(look)
         shown = [prediction_document(record, labels.get(record.id)) for record in records]
->>>>>>> why
         more = records[-1].id if len(records) == limit else None
         return json_response({"predictions": shown, "count": len(shown), "next_before": more})
 
@@ -69,11 +64,7 @@ class Log:
         """One prediction, and where it came from."""
         project, id = self.project(request), request.path_params["id"]
         for wait in (*_ON_ITS_WAY, None):
-<<<<<<< HEAD
-            lineage = await self._site.store.call(project, lambda store: _lineage(store, project, id))
-=======
-            lineage = await self._site.store.call(lambda store: trace(store, project, id))
->>>>>>> why
+            lineage = await self._site.store.call(project, lambda store: trace(store, project, id))
             if lineage is not None:
                 return json_response(document(lineage))
             if wait is not None:
