@@ -115,6 +115,8 @@ class Delivery:
         for item in items:
             if isinstance(item, Note):
                 self._store.events.add(item.project, item.kind, item.message, item.data)
+            elif item.context not in contexts:
+                self._set_aside(item, "Nothing in the journal says whose it is.")
             else:
                 records.setdefault(item.id, record_of(item, contexts))
         self._add(list(records.values()))
@@ -129,17 +131,15 @@ class Delivery:
             raise
         except ModelwrightError as error:
             if len(records) == 1:
-                self._set_aside(records[0], error)
+                self._set_aside(records[0], str(error))
                 return
             middle = len(records) // 2
             self._add(records[:middle])
             self._add(records[middle:])
 
-    def _set_aside(self, record: PredictionRecord, error: ModelwrightError) -> None:
-        logger.error("Prediction %s cannot be stored: %s", record.id, error)
-        line = msgspec.json.encode(
-            {"error": str(error), "record": msgspec.to_builtins(record)}, enc_hook=repr
-        )
+    def _set_aside(self, record: PredictionRecord | Entry, why: str) -> None:
+        logger.error("Prediction %s cannot be stored: %s", record.id, why)
+        line = msgspec.json.encode({"error": why, "record": msgspec.to_builtins(record)}, enc_hook=repr)
         with (self._root / "set-aside.jsonl").open("ab") as file:
             file.write(line + b"\n")
             file.flush()
