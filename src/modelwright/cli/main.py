@@ -39,7 +39,7 @@ VERBS: dict[str, Entry] = {
     "serve": Entry("serve", USE, "Serve released versions over HTTP."),
     "predict": Entry("predict", USE, "Answer rows from a file or the command line."),
     "log": Entry("log", USE, "Export the prediction log, or cut off its old end."),
-    "keys": Entry("keys", USE, "Make, list and revoke the API keys of a server's clients."),
+    "keys": Entry("keys", USE, "Make, list and revoke API keys."),
     "config": Entry("config", SEE, "Show every setting, its value and its source."),
     "doctor": Entry("doctor", SEE, "Find what is missing, and say what to do."),
     "schema": Entry("schema", SEE, "Print the JSON Schema of the project file."),

@@ -71,9 +71,10 @@ def command(
 ) -> None:
     """Answer rows from a file or the command line.
 
-    ROWS is a file (CSV, TSV, JSON, JSON lines, Parquet; also .gz), a folder of Parquet, "-" for standard input, or a row
-    written as name=value words or as JSON. The live version answers, unless --version or --bundle
-    says otherwise. A row that does not fit is told with its line, and nothing is written.
+    ROWS is a file (CSV, TSV, JSON, JSON lines, Parquet; also .gz), a folder of Parquet, "-" for
+    standard input, or a row written as name=value words or as JSON. The live version answers, unless
+    --version or --bundle says otherwise. A row that does not fit is told with its line, and nothing
+    is written.
     """
     from modelwright.bundle.read import open_bundle
     from modelwright.cli import rows_out

@@ -39,7 +39,7 @@ from modelwright.serve.store_access import StoreAccess
 
 if TYPE_CHECKING:
     from modelwright.serve.keeping.delivery import Delivery
-    from modelwright.store.engine import SqlStore
+    from modelwright.serve.keeping.stores import Stores
 
 logger = logging.getLogger(__name__)
 _LOCK_TRIES, _LOCK_PAUSE = 200, 0.01
@@ -147,7 +147,7 @@ def _open_site(given: ServeSettings | None) -> Site:
     run_dir = Path(tempfile.mkdtemp(prefix="modelwright-run-"))
     journal = JournalWriter(settings.journals / f"asgi-{IdMaker()()}", sync=settings.sync)
     journal.probe()
-    store = StoreAccess(settings.store_url)
+    store = StoreAccess(settings.store_url, settings.store_urls)
     meter = BoardMeter(run_dir, 0)
     engine = Engine(journal, meter, guard=Repeats(settings.journals, store), max_rows=settings.limits.rows)
     for number, target in enumerate(settings.targets, 1):
@@ -171,23 +171,23 @@ def _settings_of_environment() -> ServeSettings:
 
 
 class _Courier:
-    """Brings journals into the store, with a store that stays open while it can be used."""
+    """Brings journals into the store, with stores that stay open while it can be used."""
 
     def __init__(self, settings: ServeSettings) -> None:
         self._settings = settings
-        self._store: SqlStore | None = None
+        self._stores: Stores | None = None
 
     def deliver(self) -> None:
         """Deliver all there is; with the database away it stays where it is."""
         # Imported here: SQLAlchemy takes its time, and a process that delivers later may never need it.
         from modelwright.serve.keeping.delivery import Delivery
-        from modelwright.store.engine import open_store
+        from modelwright.serve.keeping.stores import Stores
         from modelwright.store.errors import StoreUnavailable
 
         try:
-            if self._store is None:
-                self._store = open_store(self._settings.store_url)
-            delivery = Delivery(self._settings.journals, self._store)
+            if self._stores is None:
+                self._stores = Stores(self._settings.store_url, self._settings.store_urls)
+            delivery = Delivery(self._settings.journals, self._stores)
             try:
                 _await_lock(delivery)
                 while delivery.run_once():
@@ -200,9 +200,9 @@ class _Courier:
 
     def close(self) -> None:
         """Give the store back."""
-        if self._store is not None:
-            self._store.close()
-            self._store = None
+        if self._stores is not None:
+            self._stores.close()
+            self._stores = None
 
 
 def _await_lock(delivery: Delivery) -> None:
