@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from modelwright.errors import ModelwrightError
-from modelwright.serve.errors import ServeError, TooLarge, error_document
+from modelwright.serve.errors import ServeError, TooLarge, Unsupported, error_document
 
 _encode = msgspec.json.Encoder().encode
 
@@ -34,7 +34,9 @@ async def read_body(request: Request, most: int) -> bytes:
 
     Raises:
         TooLarge: It has more than ``most`` bytes; the rest is not read.
+        Unsupported: It is compressed.
     """
+    _refuse_encoded(request.headers.get("content-encoding", ""))
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > most:
         raise too_large(most)
@@ -46,6 +48,11 @@ async def read_body(request: Request, most: int) -> bytes:
             raise too_large(most)
         parts.append(part)
     return b"".join(parts)
+
+
+def _refuse_encoded(coding: str) -> None:
+    if coding.strip().lower() not in {"", "identity"}:
+        raise Unsupported(f"A body in the coding {coding[:40]!r} is not read here.", "Send it as it is.")
 
 
 def too_large(most: int) -> TooLarge:
