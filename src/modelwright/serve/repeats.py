@@ -173,6 +173,7 @@ def _apply(ask: Ask, found: Mapping[str, Kept]) -> None:
     rows = [ask.values] if ask.values is not None else list(ask.rows)
     assert ask.deployment is not None  # noqa: S101 - read() sets it
     names = ask.deployment.inputs.names
+    on_record: dict[int, Kept] = {}
     for place, id in enumerate(ask.given):
         kept = found.get(id) if id is not None else None
         if kept is None or id is None:
@@ -184,8 +185,9 @@ def _apply(ask: Ask, found: Mapping[str, Kept]) -> None:
             ask.repeated = True
             ask.ids = [id]
             raise Repeated(kept.status, _decode(kept.reply))
-        ask.kept[place] = kept
-    if len(ask.kept) == len(rows):
+        on_record[place] = kept
+    ask.kept = on_record
+    if len(on_record) == len(rows):
         _replay(ask)
 
 

@@ -7,6 +7,7 @@ the model, registered under the project's name. The alias ``champion`` mirrors t
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import json
 import os
 import select
@@ -156,6 +157,33 @@ class Tracker:
         return TrackingUnavailable(
             f"The experiment cannot be recorded at {place}: {why.replace(self.uri, place)}.", remedy
         )
+
+
+def mirror_release(uri: str, *, project: str, version: int, working: Path) -> str:
+    """After a promotion, let MLflow's alias follow, as far as MLflow is there.
+
+    The store's release is what counts; so what goes wrong here is told and stops nothing.
+
+    Args:
+        uri: Tracking address.
+        project: Its name.
+        version: The version that is champion now.
+        working: The working folder.
+
+    Returns:
+        What to tell the person; empty where the alias was moved.
+    """
+    if importlib.util.find_spec("mlflow") is None:
+        return "MLflow is not installed here, so its alias 'champion' was not moved."
+    if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists():
+        return f"There is no tracking database at {mask_url(uri)}, so no alias was moved."
+    try:
+        check_reachable(uri)
+        with tracking(uri, experiment=project, working=working) as tracker:
+            moved = mirror_champion(tracker, project, version)
+    except TrackingUnavailable as error:
+        return f"MLflow's alias 'champion' was not moved: {error.reason}"
+    return "" if moved else f"MLflow has no model of version {version}, so its alias was not moved."
 
 
 def check_reachable(uri: str) -> None:

@@ -10,7 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from modelwright.errors import ModelwrightError
-from modelwright.serve.errors import ServeError, TooLarge, Unsupported, error_document
+from modelwright.serve.errors import ServeError, TooLarge, error_document
+from modelwright.serve.protocols.encoding import unpacked
 
 _encode = msgspec.json.Encoder().encode
 
@@ -30,13 +31,12 @@ def error_response(error: ModelwrightError) -> Response:
 
 
 async def read_body(request: Request, most: int) -> bytes:
-    """The whole body.
+    """The whole body, unpacked where it came compressed.
 
     Raises:
-        TooLarge: It has more than ``most`` bytes; the rest is not read.
-        Unsupported: It is compressed.
+        TooLarge: It has more than ``most`` bytes, or would have; the rest is not read.
+        ServeError: It is compressed in a way that is not read here, or broken.
     """
-    _refuse_encoded(request.headers.get("content-encoding", ""))
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > most:
         raise too_large(most)
@@ -47,12 +47,7 @@ async def read_body(request: Request, most: int) -> bytes:
         if size > most:
             raise too_large(most)
         parts.append(part)
-    return b"".join(parts)
-
-
-def _refuse_encoded(coding: str) -> None:
-    if coding.strip().lower() not in {"", "identity"}:
-        raise Unsupported(f"A body in the coding {coding[:40]!r} is not read here.", "Send it as it is.")
+    return unpacked(b"".join(parts), request.headers.get("content-encoding", ""), most=most)
 
 
 def too_large(most: int) -> TooLarge:
