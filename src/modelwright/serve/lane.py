@@ -249,7 +249,7 @@ class LaneProtocol(HttpToolsProtocol):
         self.running = cycle
         super()._start_asgi_task(cycle, app)
 
-    def send_400_response(self, msg: str) -> None:
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's words
         """What the parser cannot read: uvicorn's own words are no JSON."""
         if not self.transport.is_closing():
             self.refuse_connection(400, "This is no HTTP request that can be read.")
