@@ -140,3 +140,14 @@ def test_a_label_may_overtake_its_prediction(store):
     assert store.predictions.add([prediction("late"), prediction("late", project="fraud")]) == 2
     assert ids(store.predictions.history("iris", labelled=True)) == ["late"]
     assert list(store.predictions.history("fraud", labelled=True)) == []
+
+
+def test_the_ids_around_one_are_found(store):
+    """In the order of ids, some before and some after, of this project only; the id need not be there."""
+    store.predictions.add([prediction(id) for id in ("a", "b", "d", "e", "Z", "é")])
+    store.predictions.add([prediction("c", project="fraud")])
+    assert store.predictions.neighbours("iris", "c", limit=2) == ["b", "d"]
+    assert store.predictions.neighbours("iris", "d", limit=2) == ["b", "d"]
+    assert store.predictions.neighbours("iris", "c") == ["Z", "a", "b", "d", "e", "é"]
+    assert store.predictions.neighbours("iris", "", limit=2) == ["Z"]
+    assert store.predictions.neighbours("none", "c") == []

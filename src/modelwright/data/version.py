@@ -26,11 +26,7 @@ from modelwright.errors import ExitCode, MissingExtra, ModelwrightError, Storage
 _CONFIG = "[core]\n    analytics = false\n    check_update = false\n"
 _NO_SCM = "    no_scm = true\n"
 _IGNORED = "/config.local\n/tmp\n/cache\n"
-_DVCIGNORE = (
-    "# Add patterns of files dvc should ignore, which could improve\n"
-    "# the performance. Learn more at\n"
-    "# https://dvc.org/doc/user-guide/dvcignore\n"
-)
+_DVCIGNORE = "# Files that DVC leaves alone, one pattern a line as in .gitignore.\n"
 _NEVER_HASHED = frozenset({".git", ".hg", ".dvc"})
 WORK = ".modelwright"
 
@@ -182,16 +178,19 @@ def _dvc_root(folder: Path) -> Path | None:
     return None
 
 
+def _in_git(root: Path) -> bool:
+    return any((place / ".git").exists() for place in (root, *root.parents))
+
+
 def _initialise(root: Path) -> None:
     """What ``dvc init`` writes, without its staging in git."""
-    in_git = any((place / ".git").exists() for place in (root, *root.parents))
     try:
         (root / ".dvc").mkdir(parents=True, exist_ok=True)
         (root / ".dvc" / ".gitignore").write_text(_IGNORED)
         if not (root / ".dvcignore").exists():
             (root / ".dvcignore").write_text(_DVCIGNORE)
         draft = root / ".dvc" / f".config.{os.getpid()}.part"
-        draft.write_text(_CONFIG + ("" if in_git else _NO_SCM))
+        draft.write_text(_CONFIG + ("" if _in_git(root) else _NO_SCM))
         draft.replace(root / ".dvc" / "config")
     except OSError as error:
         raise StorageFailure.from_os_error(error, "preparing the project for DVC") from error
@@ -202,8 +201,11 @@ def _repository(root: Path) -> Iterator[Any]:
     from dvc.repo import Repo
 
     # DVC's own place for locks and states is shared by all users of the machine; ours is the project's.
-    state = root / WORK / "dvc"
-    with Repo(str(root), config={"core": {"site_cache_dir": str(state)}}) as repo:
+    core: dict[str, Any] = {"site_cache_dir": str(root / WORK / "dvc")}
+    if not _in_git(root):
+        # A project that was set up inside git and copied out of it still says that git is there.
+        core["no_scm"] = True
+    with Repo(str(root), config={"core": core}) as repo:
         yield repo
 
 

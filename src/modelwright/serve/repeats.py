@@ -150,7 +150,7 @@ class Repeats:
         return found
 
     async def _stored(self, project: str, ids: list[str]) -> dict[str, Kept]:
-        records = await self._store.call(lambda store: store.predictions.get_many(project, ids))
+        records = await self._store.call(project, lambda store: store.predictions.get_many(project, ids))
         kept: dict[str, Kept] = {}
         for id, record in records.items():
             reply = _encode_plain(record.outputs)

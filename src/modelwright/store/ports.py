@@ -75,6 +75,9 @@ class Predictions(Protocol):
     def get_many(self, project: str, ids: Sequence[str]) -> Mapping[str, PredictionRecord]:
         """Those of ``ids`` that are in the log, by id."""
 
+    def neighbours(self, project: str, id: str, *, limit: int = 20) -> Sequence[str]:
+        """Ids in the log that stand around ``id`` in their order, which need not be there itself."""
+
     def history(
         self,
         project: str,
@@ -123,6 +126,9 @@ class Samples(Protocol):
 
     def add(self, project: str, features: dict[str, Any], target: Any, *, client: str = "") -> SampleRecord:
         """Store one, unused."""
+
+    def list(self, project: str) -> Sequence[SampleRecord]:
+        """All, used or not, oldest first."""
 
     def pending(self, project: str) -> int:
         """How many no version has used yet."""

@@ -10,12 +10,13 @@ import functools
 import itertools
 import threading
 import uuid
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from modelwright.store import clock, rows
-from modelwright.store.codec import finite, keep, key, micros
+from modelwright.store.codec import finite, keep, key, micros, restore
 from modelwright.store.errors import (
     Duplicate,
     NotServable,
@@ -218,6 +219,13 @@ class MemoryPredictions(_Repository):
         return {id: rows.prediction(stored[place]) for id, place in places.items() if place in stored}
 
     @_atomic
+    def neighbours(self, project: str, id: str, *, limit: int = 20) -> Sequence[str]:
+        """Sorted, cut around ``id``."""
+        ids = sorted(id for owner, id in self._tables.predictions if owner == keep(project))
+        place, half = bisect_left(ids, keep(id)), max(1, limit // 2)
+        return [restore(found) for found in ids[max(0, place - half) : place + half]]
+
+    @_atomic
     def history(
         self,
         project: str,
@@ -318,6 +326,11 @@ class MemorySamples(_Repository):
         """Append."""
         row = rows.sample_row(project, features, target, clock.now(), client)
         return rows.sample(self._tables.append(self._tables.samples, row))
+
+    @_atomic
+    def list(self, project: str) -> Sequence[SampleRecord]:
+        """By sequence."""
+        return [rows.sample(row) for row in _of(project, self._tables.samples)]
 
     def pending(self, project: str) -> int:
         """The unused."""

@@ -39,7 +39,7 @@ class Session:
     tracker: Tracker
     datasets: dict[str, Dataset] = field(default_factory=dict)
 
-    def run(self, *, release: bool, actor: str, started: float) -> Outcome:
+    def run(self, *, release: bool, actor: str, started: float, compare: bool = True) -> Outcome:
         """All steps, in order; ``started`` is when the command did, seconds since the epoch."""
         parts = parts_of(self.project.file)
         # Every candidate is built before anything else: a misspelt setting must not cost a training.
@@ -66,6 +66,7 @@ class Session:
             tracker=self.tracker,
             dataset_md5=md5,
             started=started,
+            compare=compare,
         )
         outcome = publisher.publish(models, release=release, actor=actor)
         return dataclasses.replace(outcome, seconds=time.time() - started)
