@@ -9,10 +9,12 @@ relative path as a string.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import logging
 import os
+import sqlite3
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -263,6 +265,14 @@ def _restore(dvc_file: Path, before: bytes | None) -> None:
         raise StorageFailure.from_os_error(error, f"putting back {dvc_file.name}") from error
 
 
+def _sqlite_refused(error: BaseException) -> bool:
+    """Whether the database in which DVC keeps what it has hashed could not be written."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, sqlite3.OperationalError):
+        cause = cause.__cause__ or cause.__context__
+    return cause is not None
+
+
 def _worded(error: BaseException, refusal: OSError | None, path: Path) -> ModelwrightError | None:
     if isinstance(error, ModelwrightError):
         return error
@@ -270,7 +280,8 @@ def _worded(error: BaseException, refusal: OSError | None, path: Path) -> Modelw
     while cause is not None and refusal is None:
         refusal = cause if isinstance(cause, OSError) else None
         cause = cause.__cause__ or cause.__context__
-    if refusal is not None:
+    if refusal is not None or _sqlite_refused(error):
+        refusal = refusal or OSError(errno.ENOSPC, "its database could not be written")
         return StorageFailure.from_os_error(refusal, "versioning the data with DVC")
     from dvc.exceptions import DvcException
 
