@@ -45,7 +45,7 @@ def _spelled_moment(text: str, form: str) -> datetime:
     except ValueError:
         if not form:
             raise
-    return datetime.strptime(text, form)  # noqa: DTZ007 - what has no offset is taken as UTC
+    return datetime.strptime(text, form)
 
 
 def spellings(value: Any) -> list[str]:

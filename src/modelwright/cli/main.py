@@ -38,6 +38,8 @@ VERBS: dict[str, Entry] = {
     "bundle": Entry("bundle", MAKE, "Examine a bundle."),
     "serve": Entry("serve", USE, "Serve released versions over HTTP."),
     "predict": Entry("predict", USE, "Answer rows from a file or the command line."),
+    "log": Entry("log", USE, "Export the prediction log, or cut off its old end."),
+    "drift": Entry("drift", USE, "Tell whether rows are distributed as the training data was."),
     "keys": Entry("keys", USE, "Make, list and revoke API keys."),
     "why": Entry("why", SEE, "Say where an answer came from."),
     "history": Entry("history", SEE, "Tell what happened: releases and events."),

@@ -181,25 +181,28 @@ class Engine:
         assert deployment is not None  # noqa: S101 - read() sets it, or the ask was refused
         ask.version = deployment.version
         values = (ask.values,) if ask.values is not None else ask.rows
+        ask.ids, ask.pieces = ids, pieces = [], []
         for place, answer in enumerate(ask.answers):
             id, given = self._id(ask, place)
-            ask.ids.append(id)
+            ids.append(id)
             if place in ask.kept:
-                ask.pieces.append(ask.kept[place].reply)
+                pieces.append(ask.kept[place].reply)
                 continue
             warned = ask.warnings[place] if ask.warnings else ()
             piece = piece_of(deployment.fragment(answer), ask.latency, id, deployment.version, warned)
-            ask.pieces.append(piece)
+            pieces.append(piece)
             items.append(
-                self._entry(
-                    ask,
-                    deployment,
-                    id=id,
-                    given=given,
-                    status=200,
-                    inputs=values[place],
-                    reply=piece,
-                    moment=moment,
+                Entry(
+                    deployment.context.number,
+                    id,
+                    given,
+                    moment,
+                    200,
+                    values[place],
+                    piece,
+                    ask.latency,
+                    ask.client,
+                    ask.wire.name,
                 )
             )
         ask.reply = ask.wire.reply(ask)
@@ -214,41 +217,18 @@ class Engine:
         ask.reply = ask.wire.refusal(ask, error)
         document = _encode(error_document(error))
         items.append(
-            self._entry(
-                ask,
-                deployment,
-                id=id,
-                given=given,
-                status=error.status,
-                inputs=logged_inputs(ask),
-                reply=document,
-                moment=moment,
+            Entry(
+                deployment.context.number,
+                id,
+                given,
+                moment,
+                error.status,
+                logged_inputs(ask),
+                document,
+                ask.latency,
+                ask.client,
+                ask.wire.name,
             )
-        )
-
-    def _entry(
-        self,
-        ask: Ask,
-        deployment: Deployment,
-        *,
-        id: str,
-        given: bool,
-        status: int,
-        inputs: Any,
-        reply: bytes,
-        moment: int,
-    ) -> Entry:
-        return Entry(
-            deployment.context.number,
-            id,
-            given,
-            moment,
-            status,
-            inputs,
-            reply,
-            ask.latency,
-            ask.client,
-            ask.wire.name,
         )
 
     def _id(self, ask: Ask, place: int) -> tuple[str, bool]:
@@ -331,6 +311,6 @@ def _refuse_unlogged(asks: Sequence[Ask], failure: ModelwrightError) -> None:
     )
     for ask in asks:
         if not ask.repeated:
-            ask.ids.clear()
+            ask.ids = ()
             ask.error = error
             ask.reply = ask.wire.refusal(ask, error)

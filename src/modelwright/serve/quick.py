@@ -24,7 +24,8 @@ _SHAPE_KEYS = frozenset({"features", "input", "instances", "id"})
 _LARGEST = 3.4e38  # beyond it float32 clips
 _AWKWARD = re.compile(r'["\\\x00-\x1f\ud800-\udfff]')  # what JSON escapes, and msgspec takes in no name
 _MOST_CATEGORIES = 10_000
-_SNIFFED = 24  # of a body's bytes, to tell the shapes apart
+_WRAPPERS = (b'{"features":', b'{"input":')
+_SHAPED = re.compile(rb'\s*\{\s*"(features|input|id)"')  # however it is spaced, and the id first
 
 Values = tuple[Any, ...]
 """One row's values in the order of the schema; ``None`` = missing."""
@@ -75,9 +76,8 @@ class QuickReader:
 
     def read(self, body: bytes | bytearray) -> tuple[Values, str | int | None] | None:
         """One row and the client's id; ``None`` if the body must go the longer way."""
-        start = body[:_SNIFFED]
         try:
-            if b'"features"' not in start and b'"input"' not in start and b'"id"' not in start:
+            if not body.startswith(_WRAPPERS) and not _SHAPED.match(body):
                 values = self._values(self._plain(body))
                 return (values, None) if body.count(b":") == self._colons else None
             wrapped: Any = self._wrapped(body)

@@ -8,6 +8,7 @@ refused.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import logging
 import os
 import selectors
@@ -93,7 +94,7 @@ class Supervisor:
         """
         sockets = listen(self.settings.host, self.settings.port, self.settings.workers)
         address = _address(self.settings, sockets[0])
-        run_dir = _make_run_dir(Path(self.settings.work_dir))
+        run_dir, lock = _make_run_dir(Path(self.settings.work_dir))
         self._processes = [Process("keeper", 0, None)]
         self._processes += [Process("worker", slot, each) for slot, each in enumerate(sockets)]
         try:
@@ -106,6 +107,7 @@ class Supervisor:
             self._selector.close()
             os.close(self._life_read)
             shutil.rmtree(run_dir, ignore_errors=True)
+            os.close(lock)
         if self._failure is not None:
             raise self._failure
         return 0
@@ -322,13 +324,42 @@ def _address(settings: ServeSettings, listener: socket.socket) -> str:
     return f"{scheme}://{f'[{shown}]' if ':' in shown else shown}:{port}"
 
 
-def _make_run_dir(work_dir: Path) -> Path:
+def _make_run_dir(work_dir: Path) -> tuple[Path, int]:
+    """A folder for this run, and the lock on it; those of runs that were killed are removed."""
     try:
         runs = work_dir / "run"
         runs.mkdir(parents=True, exist_ok=True)
-        return Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=runs))
+        with _locked(runs):
+            for left in runs.iterdir():
+                _remove_left(left)
+            run_dir = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=runs))
+            lock = os.open(run_dir, os.O_RDONLY | os.O_CLOEXEC)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        return run_dir, lock
     except OSError as error:
         raise StorageFailure.from_os_error(error, "starting the server") from error
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """The folder, to oneself."""
+    handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _remove_left(folder: Path) -> None:
+    """Remove a run's folder if its supervisor is gone."""
+    with contextlib.suppress(OSError):  # it is another's, or in use: let it lie
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder, ignore_errors=True)
+        finally:
+            os.close(handle)
 
 
 def _environment() -> dict[str, str]:

@@ -127,6 +127,9 @@ class Samples(Protocol):
     def add(self, project: str, features: dict[str, Any], target: Any, *, client: str = "") -> SampleRecord:
         """Store one, unused."""
 
+    def list(self, project: str) -> Sequence[SampleRecord]:
+        """All, used or not, oldest first."""
+
     def pending(self, project: str) -> int:
         """How many no version has used yet."""
 

@@ -327,6 +327,11 @@ class MemorySamples(_Repository):
         row = rows.sample_row(project, features, target, clock.now(), client)
         return rows.sample(self._tables.append(self._tables.samples, row))
 
+    @_atomic
+    def list(self, project: str) -> Sequence[SampleRecord]:
+        """By sequence."""
+        return [rows.sample(row) for row in _of(project, self._tables.samples)]
+
     def pending(self, project: str) -> int:
         """The unused."""
         return len(self.take(project))

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from modelwright.bundle.format import Manifest
 from modelwright.bundle.write import write_bundle
 from modelwright.errors import StorageFailure
@@ -43,6 +45,7 @@ class Publisher:
         tracker: Open.
         sources: The data that was trained on.
         started: When the training began, seconds since the epoch.
+        compare: Whether the gate compares with the champion.
     """
 
     project: Project
@@ -52,6 +55,7 @@ class Publisher:
     tracker: Tracker
     sources: tuple[Source, ...]
     started: float
+    compare: bool = True
     commit: str = field(init=False)
     dataset_md5: str = field(init=False)
 
@@ -87,6 +91,7 @@ class Publisher:
         ]
         self.progress.stage(Stage.WRITE)
         manifest = self._write(models, folder, version, run=winners[0])
+        _keep_learned(models, report)
         outcome = self._outcome(models, decision, manifest, folder, report, parent)
         write_report(outcome, models, plots, self._provenance(manifest), outcome.report)
         model_version = self._record(models, decision, manifest, folder, parent, outcome.report)
@@ -100,7 +105,7 @@ class Publisher:
         return outcome
 
     def _judge(self, models: Sequence[Made]) -> Decision:
-        champion = self._champion()
+        champion = self._champion() if self.compare else None
         judged = []
         for made in models:
             part, winner = made.prepared.part, made.contest.winner
@@ -308,6 +313,21 @@ class Publisher:
             "libraries": manifest.libraries,
             "project_file": self.project.path.name,
         }
+
+
+def learned_file(report: Path, model: str) -> Path:
+    """Where a version keeps which rows a model learned from: the array ``Prepared.learned``."""
+    return report / "learned" / f"{model}.npy"
+
+
+def _keep_learned(models: Sequence[Made], report: Path) -> None:
+    try:
+        for made in models:
+            file = learned_file(report, made.prepared.part.name)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            np.save(file, made.prepared.learned)
+    except OSError as error:
+        raise StorageFailure.from_os_error(error, "keeping which rows were learned from") from error
 
 
 def _experiment(uri: str, experiment: str, run: str) -> str:

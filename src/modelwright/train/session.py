@@ -41,7 +41,7 @@ class Session:
     settings: Settings
     tracker: Tracker
 
-    def run(self, *, release: bool, actor: str, started: float) -> Outcome:
+    def run(self, *, release: bool, actor: str, started: float, compare: bool = True) -> Outcome:
         """All steps, in order; ``started`` is when the command did, seconds since the epoch."""
         models, sources = make(
             self.project, read=read, progress=self.progress, watch=self.tracker.raise_if_failed
@@ -54,6 +54,7 @@ class Session:
             tracker=self.tracker,
             sources=sources,
             started=started,
+            compare=compare,
         )
         outcome = publisher.publish(models, release=release, actor=actor)
         return dataclasses.replace(outcome, seconds=time.time() - started)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from modelwright.errors import ModelwrightError
 from modelwright.serve.errors import NothingToServe
+from modelwright.serve.keeping.stores import Stores
 from modelwright.serve.live import Assigned, publish
 from modelwright.serve.settings import Target
-from modelwright.store.ports import Store
 from modelwright.store.records import ReleaseRecord
 
 logger = logging.getLogger(__name__)
@@ -21,13 +21,13 @@ class ReleaseWatch:
 
     Args:
         targets: What is served.
-        store: Where releases stand.
+        stores: Where releases stand.
         live: The file that workers watch.
     """
 
-    def __init__(self, targets: Sequence[Target], store: Store, live: Path) -> None:
+    def __init__(self, targets: Sequence[Target], stores: Stores, live: Path) -> None:
         self._targets = targets
-        self._store = store
+        self._stores = stores
         self._live = live
         self._assigned: dict[str, Assigned] = {}
         self._refused: dict[str, int] = {}
@@ -53,7 +53,7 @@ class ReleaseWatch:
         return changed
 
     def _look_at(self, target: Target) -> bool:
-        release = self._store.releases.current(target.project)
+        release = self._stores.of(target.project).releases.current(target.project)
         known = self._assigned[target.name].sequence
         if release is None or release.sequence in {known, self._refused.get(target.name)}:
             return False
@@ -66,7 +66,7 @@ class ReleaseWatch:
         except ModelwrightError as error:
             self._refused[target.name] = release.sequence
             logger.error("Version %d of %s is not taken: %s", release.version, target.project, error)
-            self._store.events.add(
+            self._stores.of(target.project).events.add(
                 target.project,
                 "release_refused",
                 f"Version {release.version} was released and is not served here: {error.reason}"
@@ -82,7 +82,7 @@ class ReleaseWatch:
             return Assigned(
                 name=target.name, project=target.project, version=target.version, bundle=target.bundle
             )
-        release = self._store.releases.current(target.project)
+        release = self._stores.of(target.project).releases.current(target.project)
         if release is None:
             raise NothingToServe(target.project)
         return _of_release(target, release)

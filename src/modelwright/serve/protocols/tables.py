@@ -103,17 +103,9 @@ def _header(cells: Sequence[str], schema: TableSchema) -> list[str] | None:
     if not known or len(set(names)) < len(names):
         return None
     extra = [name for name in names if name not in schema.names]
-    if all(name == "" or name in _lineage(schema) for name in extra) or known * 2 > len(names):
+    if all(name == "" or name in schema.lineage for name in extra) or known * 2 > len(names):
         return names
     return None
-
-
-def _lineage(schema: TableSchema) -> set[str]:
-    """Columns of the data file that are no features, and may stand in a row of it."""
-    names = {schema.identifier or ""}
-    if schema.target is not None:
-        names.add(schema.target.name)
-    return names
 
 
 def _cells(cells: Sequence[str], numeric: Sequence[bool]) -> list[Any]:

@@ -55,7 +55,7 @@ class Log:
                 raise NotFound(error.reason, error.instruction) from error
             return list(found), store.labels.latest(project, [record.id for record in found])
 
-        records, labels = await self._site.store.call(look)
+        records, labels = await self._site.store.call(project, look)
         shown = [prediction_document(record, labels.get(record.id)) for record in records]
         more = records[-1].id if len(records) == limit else None
         return json_response({"predictions": shown, "count": len(shown), "next_before": more})
@@ -64,7 +64,7 @@ class Log:
         """One prediction, and where it came from."""
         project, id = self.project(request), request.path_params["id"]
         for wait in (*_ON_ITS_WAY, None):
-            lineage = await self._site.store.call(lambda store: trace(store, project, id))
+            lineage = await self._site.store.call(project, lambda store: trace(store, project, id))
             if lineage is not None:
                 return json_response(document(lineage))
             if wait is not None:
@@ -76,10 +76,11 @@ class Log:
         project = self.project(request)
         limit = whole(request.query_params, "limit", 100, most=_MOST) or 100
         listed, current = await self._site.store.call(
+            project,
             lambda store: (
                 store.versions.list(project, limit=limit),
                 store.releases.current(project),
-            )
+            ),
         )
         champion = current.version if current else None
         served = {
