@@ -113,7 +113,9 @@ class Delivery:
     def _store_items(self, items: Sequence[Entry | Note], contexts: Mapping[int, Context]) -> None:
         records: dict[tuple[str, str], PredictionRecord] = {}
         for item in items:
-            if isinstance(item, Entry):
+            if isinstance(item, Entry) and item.context not in contexts:
+                self._set_aside(item, "Nothing in the journal says whose it is.")
+            elif isinstance(item, Entry):
                 record = record_of(item, contexts)
                 records.setdefault((record.project, record.id), record)
         for project in {project for project, _ in records}:
@@ -131,17 +133,15 @@ class Delivery:
             raise
         except ModelwrightError as error:
             if len(records) == 1:
-                self._set_aside(records[0], error)
+                self._set_aside(records[0], str(error))
                 return
             middle = len(records) // 2
             self._add(project, records[:middle])
             self._add(project, records[middle:])
 
-    def _set_aside(self, record: PredictionRecord, error: ModelwrightError) -> None:
-        logger.error("Prediction %s cannot be stored: %s", record.id, error)
-        line = msgspec.json.encode(
-            {"error": str(error), "record": msgspec.to_builtins(record)}, enc_hook=repr
-        )
+    def _set_aside(self, record: PredictionRecord | Entry, why: str) -> None:
+        logger.error("Prediction %s cannot be stored: %s", record.id, why)
+        line = msgspec.json.encode({"error": why, "record": msgspec.to_builtins(record)}, enc_hook=repr)
         with (self._root / "set-aside.jsonl").open("ab") as file:
             file.write(line + b"\n")
             file.flush()

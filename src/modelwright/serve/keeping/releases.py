@@ -9,7 +9,7 @@ from pathlib import Path
 from modelwright.errors import ModelwrightError
 from modelwright.serve.errors import NothingToServe
 from modelwright.serve.keeping.stores import Stores
-from modelwright.serve.live import Assigned, publish
+from modelwright.serve.live import Assigned, Challenger, publish
 from modelwright.serve.settings import Target
 from modelwright.store.records import ReleaseRecord
 
@@ -57,7 +57,7 @@ class ReleaseWatch:
         known = self._assigned[target.name].sequence
         if release is None or release.sequence in {known, self._refused.get(target.name)}:
             return False
-        assigned = _of_release(target, release)
+        assigned = self._of_release(target, release)
         # Imported here: what is live at the start is verified by the workers, and NumPy takes its time.
         from modelwright.bundle.read import verify
 
@@ -85,22 +85,38 @@ class ReleaseWatch:
         release = self._stores.of(target.project).releases.current(target.project)
         if release is None:
             raise NothingToServe(target.project)
-        return _of_release(target, release)
+        return self._of_release(target, release)
+
+    def _of_release(self, target: Target, release: ReleaseRecord) -> Assigned:
+        work_dir = Path(target.work_dir)
+        return Assigned(
+            name=target.name,
+            project=target.project,
+            version=release.version,
+            bundle=str(work_dir / release.bundle),
+            content_hash=release.content_hash,
+            sequence=release.sequence,
+            released=release.released,
+            shadow=self._challenger(target, release.settings.get("shadow")),
+            canary=self._challenger(target, release.settings.get("canary")),
+        )
+
+    def _challenger(self, target: Target, asked: object) -> Challenger | None:
+        """The challenger in a release's settings: ``{"version": 3, "share": 0.1}``; nonsense is left out."""
+        if not isinstance(asked, dict):
+            return None
+        number, share = asked.get("version"), asked.get("share", 0.0)
+        versions = self._stores.of(target.project).versions
+        record = versions.get(target.project, number) if isinstance(number, int) else None
+        if record is None or not isinstance(share, int | float):
+            logger.error(
+                "The release of %s asks for a challenger that there is not: %s", target.project, asked
+            )
+            return None
+        bundle = str(Path(target.work_dir) / record.bundle)
+        return Challenger(version=record.number, bundle=bundle, share=float(share))
 
     def _publish(self) -> tuple[Assigned, ...]:
         assigned = tuple(self._assigned[target.name] for target in self._targets)
         publish(self._live, assigned)
         return assigned
-
-
-def _of_release(target: Target, release: ReleaseRecord) -> Assigned:
-    return Assigned(
-        name=target.name,
-        project=target.project,
-        version=release.version,
-        bundle=str(Path(target.work_dir) / release.bundle),
-        content_hash=release.content_hash,
-        sequence=release.sequence,
-        released=release.released,
-        settings=release.settings,
-    )

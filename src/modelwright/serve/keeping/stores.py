@@ -27,3 +27,8 @@ class Stores:
     def of(self, project: str) -> Store:
         """The store of ``project``."""
         return self._opened[self._urls.get(project, self._url)]
+
+    def close(self) -> None:
+        """Give all of them back."""
+        for store in self._opened.values():
+            store.close()
