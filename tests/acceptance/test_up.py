@@ -13,6 +13,8 @@ import sqlite3
 import subprocess
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from acceptance.program import Server, command, environment, example, free_port, get, post, run, serving
@@ -229,7 +231,7 @@ def test_a_data_file_that_is_not_there_is_named(tmp_path):
 
 
 def test_a_folder_of_parquet_becomes_a_project(tmp_path):
-    """``up FOLDER --target label`` takes a folder of Parquet for the data; its project is written beside it."""
+    """``up FOLDER --target label`` takes a folder of Parquet; the project is written beside it."""
     (tmp_path / "rows").mkdir()
     for part in range(2):
         table = pa.table(

@@ -152,7 +152,7 @@ def version_data(path: Path, project_dir: Path) -> DatasetVersion:
     """
     path = path.absolute()
     dvc_file = path.with_name(path.name + ".dvc")
-    root = _dvc_root(path.parent)
+    root = dvc_root(path.parent)
     if root is None:
         root = project_dir.absolute()
         _initialise(root)
@@ -171,7 +171,8 @@ def version_data(path: Path, project_dir: Path) -> DatasetVersion:
     return DatasetVersion(md5, path, dvc_file, int(size or 0), int(files or 1))
 
 
-def _dvc_root(folder: Path) -> Path | None:
+def dvc_root(folder: Path) -> Path | None:
+    """The root of the DVC repository that ``folder`` is in, if it is in one."""
     for place in (folder, *folder.parents):
         if (place / ".dvc" / "config").is_file():
             return place
@@ -180,6 +181,17 @@ def _dvc_root(folder: Path) -> Path | None:
 
 def _in_git(root: Path) -> bool:
     return any((place / ".git").exists() for place in (root, *root.parents))
+
+
+@contextmanager
+def dvc_repository(root: Path) -> Iterator[Any]:
+    """DVC's view of the repository at ``root``, while the block runs, without a word of its own.
+
+    Raises:
+        MissingExtra: DVC is not installed.
+    """
+    with _quiet(), _repository(root) as repo:
+        yield repo
 
 
 def _initialise(root: Path) -> None:
