@@ -84,7 +84,7 @@ def roll_back(
     wanted = former(store, project) if version is None else version
     if wanted is None:
         raise NothingToRollBack(
-            f"Version {live} is the only one that ever answered.", "See the others with: modelwright versions"
+            f"No champion came before version {live}.", "See all versions with: modelwright versions"
         )
     if wanted == live:
         raise NothingToRollBack(f"Version {live} answers now.", "Name another, or none for the one before.")

@@ -36,7 +36,12 @@ def is_bundle(path: Path) -> bool:
 
 def project_target(project: Project, settings: Settings) -> Target:
     """The champion of a project, and every later one."""
-    return Target(name=project.name, project=project.name, work_dir=str(settings.work_dir))
+    return Target(
+        name=project.name,
+        project=project.name,
+        work_dir=str(settings.work_dir),
+        project_file=str(project.path),
+    )
 
 
 def bundle_target(path: Path) -> Target:

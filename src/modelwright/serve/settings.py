@@ -18,6 +18,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
         bundle: A bundle that is served whatever the releases say; empty for the champion.
         version: That bundle's.
         work_dir: Where a release's relative bundle folder starts.
+        project_file: The project's file, where it is retrained from; empty where it is not here.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     bundle: str = ""
     version: int = 0
     work_dir: str = ""
+    project_file: str = ""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
