@@ -40,6 +40,7 @@ VERBS: dict[str, Entry] = {
     "predict": Entry("predict", USE, "Answer rows from a file or the command line."),
     "log": Entry("log", USE, "Export the prediction log, or cut off its old end."),
     "drift": Entry("drift", USE, "Tell whether rows are distributed as the training data was."),
+    "feedback": Entry("feedback", USE, "Tell what was true of predictions, from a file."),
     "keys": Entry("keys", USE, "Make, list and revoke API keys."),
     "why": Entry("why", SEE, "Say where an answer came from."),
     "history": Entry("history", SEE, "Tell what happened: releases and events."),

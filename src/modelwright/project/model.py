@@ -133,6 +133,9 @@ class Retrain(Section):
     )
     on_drift: bool = Field(default=False, description="When drift raises an alarm.")
     cooldown: str | float = Field(default="1h", description="Least time between two retrainings.")
+    new_classes: bool = Field(
+        default=False, description="Whether labels may name a class that the model does not know yet."
+    )
 
 
 class ModelPart(Section):

@@ -19,6 +19,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
         version: That bundle's.
         work_dir: Where a release's relative bundle folder starts.
         store_url: The project's store where it is not the server's; see ``ServeSettings.store_url``.
+        new_classes: Whether truths may name a class that the model does not know.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     version: int = 0
     work_dir: str = ""
     store_url: str = ""
+    new_classes: bool = False
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
