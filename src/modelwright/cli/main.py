@@ -35,18 +35,23 @@ VERBS: dict[str, Entry] = {
     "train": Entry("train", MAKE, "Train the candidates, check the winner and register it as a version."),
     "versions": Entry("versions", MAKE, "List the registered versions."),
     "promote": Entry("promote", MAKE, "Make a version the one that answers."),
-    "rollback": Entry("rollback", MAKE, "Let the former champion answer again."),
-    "approve": Entry("approve", MAKE, "Let a retrained version that waits answer, or refuse it."),
-    "jobs": Entry("jobs", MAKE, "List retrainings, or cancel one."),
-    "worker": Entry("worker", MAKE, "Do a project's retrainings."),
+    "rollback": Entry("rollback", MAKE, "Let a former champion answer again."),
+    "approve": Entry(
+        "approve", MAKE, "Let a retrained version that waits for a person answer, or refuse it."
+    ),
+    "jobs": Entry("jobs", MAKE, "List a project's retrainings, or cancel one."),
+    "worker": Entry(
+        "worker", MAKE, "Do a project's retrainings, one at a time, each in a process of low priority."
+    ),
     "bundle": Entry("bundle", MAKE, "Examine a bundle."),
     "serve": Entry("serve", USE, "Serve released versions over HTTP."),
     "predict": Entry("predict", USE, "Answer rows from a file or the command line."),
     "log": Entry("log", USE, "Export the prediction log, or cut off its old end."),
     "drift": Entry("drift", USE, "Tell whether rows are distributed as the training data was."),
+    "feedback": Entry("feedback", USE, "Tell what was true of predictions."),
     "keys": Entry("keys", USE, "Make, list and revoke API keys."),
     "why": Entry("why", SEE, "Say where an answer came from."),
-    "history": Entry("history", SEE, "Tell what happened: releases and events."),
+    "history": Entry("history", SEE, "Tell what happened: every release and event, the newest last."),
     "reproduce": Entry("reproduce", SEE, "Make a version again from what was recorded, and compare."),
     "config": Entry("config", SEE, "Show every setting, its value and its source."),
     "doctor": Entry("doctor", SEE, "Find what is missing, and say what to do."),
