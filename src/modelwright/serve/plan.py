@@ -41,6 +41,7 @@ def project_target(project: Project, settings: Settings) -> Target:
         project=project.name,
         work_dir=str(settings.work_dir),
         store_url=settings.store_url,
+        project_file=str(project.path),
     )
 
 

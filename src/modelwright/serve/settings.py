@@ -19,6 +19,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
         version: That bundle's.
         work_dir: Where a release's relative bundle folder starts.
         store_url: The project's store where it is not the server's; see ``ServeSettings.store_url``.
+        project_file: The project's file, where it is retrained from; empty where it is not here.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     version: int = 0
     work_dir: str = ""
     store_url: str = ""
+    project_file: str = ""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
