@@ -8,11 +8,14 @@ import os
 import signal
 import subprocess
 import sys
+import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tritonclient.http as triton
 
 from modelwright.client.aio import AsyncClient
 from modelwright.client.errors import InvalidInput, NotAllowed, Refused
@@ -147,3 +150,19 @@ def test_requests_survive_the_death_of_workers(tmp_path: Path) -> None:
         assert sorted(ids) == sorted(f"r{number}-{each}" for number in range(4) for each in range(100))
         with stored(project / ".modelwright") as store:
             assert eventually(lambda: store.predictions.count("iris") == 400, seconds=20)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+def test_compressed_bodies_are_read(server: Server, encoding: str) -> None:
+    """As Triton's client can send them; one that unpacks to more than a body may have is refused."""
+    address = server.url.removeprefix("http://")
+    with triton.InferenceServerClient(address) as client:
+        tensor = triton.InferInput("rows", [2, 4], "FP32")
+        tensor.set_data_from_numpy(np.array([SETOSA, VIRGINICA], dtype=np.float32))
+        result = client.infer("iris", [tensor], request_compression_algorithm=encoding)
+    assert result.as_numpy("prediction_name").tolist() == [b"setosa", b"virginica"]
+    window = zlib.MAX_WBITS + (16 if encoding == "gzip" else 0)
+    packer = zlib.compressobj(wbits=window)
+    bomb = b"".join(packer.compress(bytes(1 << 20)) for _ in range(64)) + packer.flush()
+    headers = {"content-encoding": encoding, "content-type": "application/json"}
+    assert server.client.post("/predict", content=bomb, headers=headers).status_code == 413

@@ -24,6 +24,10 @@ def test_samples_are_taken_oldest_first_until_used(store):
     store.samples.mark_used("iris", [samples[0].sequence, samples[2].sequence], 5)
     store.samples.mark_used("iris", [samples[0].sequence], 6)
     assert list(store.samples.take("iris")) == [samples[1], samples[3]]
+    assert [(each.sequence, each.used_by_version) for each in store.samples.list("iris")] == [
+        (sample.sequence, used) for sample, used in zip(samples, (5, None, 5, None), strict=True)
+    ]
+    assert list(store.samples.list("fraud")) == []
     assert store.samples.pending("iris") == 2
     store.samples.mark_used("fraud", [samples[1].sequence], 1)
     store.samples.mark_used("iris", [], 1)

@@ -35,6 +35,7 @@ NAT = np.iinfo(np.int64).min
 _NOT_FINITE = {"nan", "inf", "infinity", "+inf", "-inf", "+infinity", "-infinity", "+nan", "-nan"}
 _LARGEST = float(np.finfo(np.float64).max)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SOME_DAY = datetime(2026, 1, 31, 12, 30, tzinfo=UTC)
 _TRUE_FALSE = {"true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0}
 _SHOWN = 5
 
@@ -65,7 +66,7 @@ class ColumnReader(ABC):
     """
 
     missing: ClassVar[Any] = ""
-    expected: ClassVar[str] = "a value"
+    expected: str = "a value"
     error_type: ClassVar[str] = "value_type"
 
     def __init__(self, column: Column) -> None:
@@ -288,11 +289,19 @@ class TextReader(ColumnReader):
 
 
 class DateReader(ColumnReader):
-    """ISO 8601 dates and date-times; without an offset they are UTC. Cells are epoch microseconds."""
+    """Dates and date-times in ISO 8601 or as the training data spells them; without an offset, UTC.
+
+    Cells are epoch microseconds.
+    """
 
     missing = NAT
     expected = "an ISO 8601 date or date-time (2026-01-31 or 2026-01-31T12:30:00Z)"
     error_type = "datetime"
+
+    def __init__(self, column: Column) -> None:
+        super().__init__(column)
+        if column.form:
+            self.expected = f"{self.expected} or one like {_SOME_DAY.strftime(column.form)}"
 
     def _make_quick(self) -> Callable[[Any], Any]:
         empty = NAT if self.column.nullable else None
@@ -308,7 +317,7 @@ class DateReader(ColumnReader):
 
     def _read(self, value: Any) -> Cell:
         try:
-            found = moment(value)
+            found = moment(value, self.column.form)
         except (ValueError, OverflowError):
             return self._refuse(f"expected {self.expected}, got '{short(str(value))}'")
         if found is None:

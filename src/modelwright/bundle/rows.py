@@ -90,9 +90,9 @@ class TableReader:
         self._numeric = tuple(reader for reader in self.readers if isinstance(reader, NumberReader))
         self._others = tuple(reader for reader in self.readers if not isinstance(reader, NumberReader))
         self._numeric_names = tuple(reader.name for reader in self._numeric)
-        silent = {schema.identifier, schema.target.name if schema.target else None}
-        self._known = frozenset({*self._names, *silent} - {None})
+        self._known = schema.lineage.union(self._names)
         self._remark_extras = remark_extras
+        self._dotted = any("." in name for name in self._names)
 
     def read(self, rows: Sequence[Any]) -> Reading:
         """Read ``rows``, each an object by column name or a list in the schema's order. Never raises."""
@@ -112,10 +112,9 @@ class TableReader:
         return reading
 
     def _as_object(self, position: int, row: Any, reading: Reading) -> Mapping[str, Any] | None:
-        if type(row) is dict:
-            return row
         if isinstance(row, Mapping):
-            return dict(row)
+            plain = row if type(row) is dict else dict(row)
+            return _flattened(plain, self._known) if self._dotted else plain
         if not isinstance(row, list | tuple | np.ndarray):
             msg = "a row must be an object by column name, or a list of values in order"
             reading.errors.append(RowError(position, ("features",), msg, "row_type", _shown(row)))
@@ -231,6 +230,21 @@ class RowReader:
         reading.columns = second.columns
         reading.errors.sort(key=_row_of)
         return reading
+
+
+def _flattened(row: dict[str, Any], known: frozenset[str]) -> dict[str, Any]:
+    """``row`` with the objects in it as ``outer.inner`` values, as the training data's reader has them."""
+    if not any(type(value) is dict and name not in known for name, value in row.items()):
+        return row
+    flat: dict[str, Any] = {}
+    pending = list(reversed(row.items()))
+    while pending:
+        name, value = pending.pop()
+        if type(value) is dict and value and name not in known:
+            pending.extend((f"{name}.{inner}", cell) for inner, cell in reversed(value.items()))
+        else:
+            flat.setdefault(name, value)
+    return flat
 
 
 def _row_of(error: RowError) -> int:

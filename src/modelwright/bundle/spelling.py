@@ -11,6 +11,7 @@ from typing import Any
 from modelwright.bundle.encode import clean_string
 
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_SPACED_OFFSET = re.compile(r"(?<=\d)\s+(Z|[+-]\d{2}(?::?\d{2})?)$", re.ASCII)
 
 
 def is_number(text: str) -> bool:
@@ -18,15 +19,33 @@ def is_number(text: str) -> bool:
     return _NUMBER.fullmatch(text) is not None
 
 
-def moment(value: Any) -> datetime | None:
-    """The UTC moment that ``value`` says; ``None`` for a type that says none."""
+def moment(value: Any, form: str = "") -> datetime | None:
+    """The UTC moment that ``value`` says; ``None`` for a type that says none.
+
+    Args:
+        value: A date, a date-time, or a string in ISO 8601 or in ``form``.
+        form: How the training data spells a moment, as ``strptime`` takes it; empty for ISO 8601.
+
+    Raises:
+        ValueError: The string is neither.
+    """
     if isinstance(value, str):
-        value = datetime.fromisoformat(value.strip())
+        value = _spelled_moment(value.strip(), form)
     elif isinstance(value, date) and not isinstance(value, datetime):
         value = datetime(value.year, value.month, value.day, tzinfo=UTC)
     if not isinstance(value, datetime):
         return None
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _spelled_moment(text: str, form: str) -> datetime:
+    try:
+        # ISO 8601 has no space before the offset, yet many programs write one.
+        return datetime.fromisoformat(_SPACED_OFFSET.sub(r"\1", text))
+    except ValueError:
+        if not form:
+            raise
+    return datetime.strptime(text, form)
 
 
 def spellings(value: Any) -> list[str]:

@@ -31,7 +31,7 @@ class UnknownKey(ModelwrightError):
 
 @click.group("keys")
 def command() -> None:
-    """Make, list and revoke the API keys of a server's clients."""
+    """Make, list and revoke API keys."""
 
 
 @verb(

@@ -71,9 +71,10 @@ def command(
 ) -> None:
     """Answer rows from a file or the command line.
 
-    ROWS is a file (CSV, TSV, JSON, JSON lines, Parquet; also .gz), "-" for standard input, or a row
-    written as name=value words or as JSON. The live version answers, unless --version or --bundle
-    says otherwise. A row that does not fit is told with its line, and nothing is written.
+    ROWS is a file (CSV, TSV, JSON, JSON lines, Parquet; also .gz), a folder of Parquet, "-" for
+    standard input, or a row written as name=value words or as JSON. The live version answers, unless
+    --version or --bundle says otherwise. A row that does not fit is told with its line, and nothing
+    is written.
     """
     from modelwright.bundle.read import open_bundle
     from modelwright.cli import rows_out
@@ -116,7 +117,7 @@ def _rows(
     from modelwright.cli.rows_in import InputUnreadable, read_file, read_words
 
     schema = bundle.schema.inputs
-    if len(words) == 1 and (words[0] == "-" or Path(words[0]).is_file() or form is not None):
+    if len(words) == 1 and (words[0] == "-" or Path(words[0]).exists() or form is not None):
         return read_file(words[0], form, schema, missing)
     files = [word for word in words if Path(word).is_file()]
     if len(files) > 1:

@@ -90,7 +90,7 @@ def read_file(
     """Rows of a file, or of standard input where ``path`` is ``-``.
 
     Args:
-        path: The file.
+        path: The file, or a folder of Parquet files.
         form: csv, tsv, json, jsonl or parquet; told by the name, or for standard input by its first
             character, where not given.
         schema: What the bundle expects, to know which text is a number.
@@ -99,6 +99,9 @@ def read_file(
     Raises:
         InputUnreadable: It is absent, damaged, or not of its form; the line is named.
     """
+    if Path(path).is_dir():
+        yield from _folder(path, schema, missing)
+        return
     form = form or (None if path == "-" else form_of(path))
     if form is None and path != "-":
         raise InputUnreadable(
@@ -123,6 +126,16 @@ def read_file(
         raise InputUnreadable(
             f"{_name(path)} cannot be read: {error.strerror or error}.", "Check the path."
         ) from error
+
+
+def _folder(path: str, schema: TableSchema, missing: Sequence[str] | None) -> Iterator[Row]:
+    """The rows of a folder's Parquet files, in the order of their paths, as training reads them."""
+    files = sorted(file for file in Path(path).rglob("*.parquet") if file.is_file())
+    if not files:
+        raise InputUnreadable(f"The folder {path} holds no .parquet file.", "Name a file.")
+    for file in files:
+        for row in read_file(str(file), "parquet", schema, missing):
+            yield Row(f"{file.relative_to(path)}, {row.place}", row.values)
 
 
 def _opened(path: str) -> IO[bytes]:

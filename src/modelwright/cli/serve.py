@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     default="disk",
     help="What an answer waits for: its log entry on the disk, or handed to the system only.",
 )
+@click.option("--keep-days", type=click.FloatRange(min=0, min_open=True), help="Delete older predictions.")
+@click.option("--keep-rows", type=click.IntRange(1), help="Delete all but the newest so many predictions.")
 @click.option("--auth", metavar="HOW", help="Who may ask: off, keys, oidc, or keys,oidc.")
 @click.option("--insecure", is_flag=True, help="Serve other machines without asking who they are.")
 @click.option("--cors", "origins", multiple=True, metavar="ORIGIN", help="A web page's origin that may ask.")
@@ -55,6 +57,8 @@ def command(
     workers: int | None,
     log_format: str,
     durability: str,
+    keep_days: float | None,
+    keep_rows: int | None,
     auth: str | None,
     insecure: bool,
     origins: tuple[str, ...],
@@ -77,6 +81,8 @@ def command(
         port=port,
         log_format=log_format,
         sync=durability == "disk",
+        keep_days=keep_days,
+        keep_rows=keep_rows,
         auth=auth,
         insecure=insecure,
         origins=origins,

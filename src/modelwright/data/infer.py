@@ -83,7 +83,8 @@ def infer_schema(table: pa.Table, data: Data, features: Mapping[str, Feature], t
             ambiguous.append(name)
     identifier = data.id or next((item.name for item in ignored if item.reason == "identifier"), None)
     target = _target(table, data.target, task) if data.target is not None else None
-    schema = TableSchema(columns=tuple(columns), target=target, identifier=identifier)
+    others = tuple(item.name for item in ignored if item.name != identifier)
+    schema = TableSchema(columns=tuple(columns), target=target, identifier=identifier, ignored=others)
     kept = {name: feature for name, feature in features.items() if name in schema.names}
     return Inferred(schema, tuple(ignored), kept, tuple(ambiguous))
 

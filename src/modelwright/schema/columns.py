@@ -65,11 +65,27 @@ class Column(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class TableSchema(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The feature columns of a table in order, with its target and identifier if it has them."""
+    """The feature columns of a table in order, with its target and identifier if it has them.
+
+    Attributes:
+        columns: The feature columns.
+        target: What is predicted.
+        identifier: The column that tells the rows apart.
+        ignored: The training data's other columns, which no model reads: a row that has them too is
+            not remarked on.
+    """
 
     columns: tuple[Column, ...]
     target: Column | None = None
     identifier: str | None = None
+    ignored: tuple[str, ...] = ()
+
+    @property
+    def lineage(self) -> frozenset[str]:
+        """Columns that a row of the training data has beside its features."""
+        target = () if self.target is None else (self.target.name,)
+        identifier = () if self.identifier is None else (self.identifier,)
+        return frozenset((*target, *identifier, *self.ignored))
 
     @property
     def names(self) -> tuple[str, ...]:

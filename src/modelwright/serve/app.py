@@ -9,7 +9,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -44,11 +44,19 @@ def build_app(site: Site) -> Starlette:
         allow_methods=["GET", "POST"],
         allow_headers=["authorization", "content-type", "x-api-key", "x-request-id"],
     )
-    return Starlette(
+    app = Starlette(
         routes=[*(_route(site, line) for line in lines), *_predictions(site)],
         middleware=[cors] if origins else [],
-        exception_handlers={ModelwrightError: _told, HTTPException: _no_route, Exception: _unexpected},
+        exception_handlers={
+            ModelwrightError: _told,
+            HTTPException: _no_route,
+            ClientDisconnect: _gone,
+            Exception: _unexpected,
+        },
     )
+    # A redirect would name the host that the client's own header claims.
+    app.router.redirect_slashes = False
+    return app
 
 
 def _about(site: Site) -> Iterable[Line]:
@@ -145,6 +153,10 @@ async def _no_route(request: Request, error: Exception) -> Response:
     }
     message = words.get(error.status_code, str(error.detail))
     return json_response({"error": message}, status=error.status_code, headers=error.headers)
+
+
+async def _gone(_request: Request, _error: Exception) -> Response:
+    return Response(status_code=400)  # nobody reads it
 
 
 async def _unexpected(_request: Request, _error: Exception) -> Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from modelwright.serve.protocols.call import Call, Reply
@@ -44,67 +45,32 @@ class Ask:
         reply: What goes back.
     """
 
-    __slots__ = (
-        "answers",
-        "body",
-        "call",
-        "checked",
-        "client",
-        "deployment",
-        "done",
-        "error",
-        "given",
-        "headers",
-        "ids",
-        "kept",
-        "latency",
-        "name",
-        "pieces",
-        "received",
-        "repeated",
-        "reply",
-        "values",
-        "version",
-        "wanted",
-        "warnings",
-        "wire",
-    )
+    # Defaults are the class's: most requests never touch most of them, and this is made for each.
+    deployment: Deployment | None = None
+    values: Values | None = None
+    call: Call | None = None
+    given: Sequence[str | None] = ()
+    answers: Sequence[Answer | dict[str, Answer]] = ()
+    warnings: Sequence[Sequence[Any]] = ()
+    pieces: Sequence[bytes] = ()
+    ids: Sequence[str] = ()
+    latency = 0.0
+    version = 0
+    kept: Mapping[int, Kept] = MappingProxyType({})
+    error: ServeError | None = None
+    checked = False
+    repeated = False
+    reply: Reply | None = None
+    name = ""
+    wanted = ""
+    headers: Mapping[str, str] = MappingProxyType({})
 
-    def __init__(
-        self,
-        wire: Wire,
-        body: bytes | bytearray,
-        done: Done,
-        *,
-        name: str = "",
-        wanted: str = "",
-        client: str = "",
-        headers: Mapping[str, str] | None = None,
-        received: float = 0.0,
-    ) -> None:
+    def __init__(self, wire: Wire, body: bytes | bytearray, done: Done, client: str = "") -> None:
         self.wire = wire
         self.body = body
         self.done = done
-        self.name = name
-        self.wanted = wanted
         self.client = client
-        self.headers: Mapping[str, str] = headers or {}
-        self.received = received or perf_counter()
-        self.deployment: Deployment | None = None
-        self.values: Values | None = None
-        self.call: Call | None = None
-        self.given: Sequence[str | None] = ()
-        self.answers: Sequence[Answer | dict[str, Answer]] = ()
-        self.warnings: Sequence[Sequence[Any]] = ()
-        self.pieces: list[bytes] = []
-        self.ids: list[str] = []
-        self.latency = 0.0
-        self.version = 0
-        self.kept: dict[int, Kept] = {}
-        self.error: ServeError | None = None
-        self.checked = False
-        self.repeated = False
-        self.reply: Reply | None = None
+        self.received = perf_counter()
 
     @property
     def rows(self) -> Sequence[Any]:

@@ -12,6 +12,7 @@ import select
 import signal
 import sys
 import threading
+from collections.abc import Callable
 
 import msgspec
 
@@ -38,9 +39,7 @@ def main() -> int:
     return run_worker(child, tell)
 
 
-def _keep(child: Child, tell) -> None:  # type: ignore[no-untyped-def]
-    from modelwright.serve.keeping.keeper import run_keeper
-
+def _keep(child: Child, tell: Callable[[Word], None]) -> None:
     stop = threading.Event()
     again = threading.Event()
     wake_read, wake_write = os.pipe()
@@ -62,6 +61,9 @@ def _keep(child: Child, tell) -> None:  # type: ignore[no-untyped-def]
         asked = again.is_set()
         again.clear()
         return asked
+
+    # Imported here: signals are heeded first, so that a stop in the meantime still ends in a delivery.
+    from modelwright.serve.keeping.keeper import run_keeper
 
     run_keeper(child, tell, stopped, asked_again)
 

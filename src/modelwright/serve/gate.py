@@ -58,17 +58,12 @@ class Gate:
             refuse_foreign_page(headers.get("origin"), headers.get("host"), self._origins)
         return ANYONE
 
-    def predicts(self, headers: Mapping[bytes, bytes]) -> Principal | None:
+    def predicts(self, headers: Mapping[str, str]) -> Principal | None:
         """Who asks for a prediction, at once; ``None`` if the longer way must find out or word a refusal."""
         if self.authenticator is None:
             return ANYONE
-        named = {
-            name.decode(): headers[name].decode("latin-1")
-            for name in (b"authorization", b"x-api-key")
-            if name in headers
-        }
         try:
-            return self.authenticator.quick(named, PREDICT)
+            return self.authenticator.quick(headers, PREDICT)
         except ServeError:
             return None
 

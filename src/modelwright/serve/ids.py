@@ -11,9 +11,9 @@ from modelwright.serve.errors import BadId
 
 LONGEST = 128
 _GIVEN = re.compile(r"[!#-.0-\[\]-~]{1,128}")  # printable ASCII without space, quote, slash, backslash
-_VERSION = 7 << 76
 _VARIANT = 2 << 62
 _SEQUENCE = 0xFFF
+_COUNTERS = tuple(f"{number:03x}-" for number in range(_SEQUENCE + 1))
 
 
 class IdMaker:
@@ -26,23 +26,28 @@ class IdMaker:
     def __init__(self, clock: Callable[[], int] = time_ns) -> None:
         self._clock = clock
         self._bits = Random().getrandbits  # noqa: S311 - ids tell requests apart, they are no secrets
-        self._milliseconds = 0
+        self._milliseconds = -1
         self._counter = 0
+        self._start = ""
 
     def __call__(self) -> str:
         """The next id, in the usual 36 characters."""
         now = self._clock() // 1_000_000
         if now > self._milliseconds:
-            self._milliseconds = now
-            self._counter = 0
+            self._begin(now)
         elif self._counter == _SEQUENCE:
-            self._milliseconds += 1
-            self._counter = 0
+            self._begin(self._milliseconds + 1)
         else:
             self._counter += 1
-        number = (self._milliseconds << 80) | _VERSION | (self._counter << 64) | _VARIANT | self._bits(62)
-        text = f"{number:032x}"
-        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+        end = f"{_VARIANT | self._bits(62):016x}"
+        return f"{self._start}{_COUNTERS[self._counter]}{end[:4]}-{end[4:]}"
+
+    def _begin(self, milliseconds: int) -> None:
+        """Go on in another millisecond; its part of the id is worded once."""
+        self._milliseconds = milliseconds
+        self._counter = 0
+        text = f"{milliseconds:012x}"
+        self._start = f"{text[:8]}-{text[8:]}-7"
 
 
 def given_id(value: object) -> str:

@@ -32,6 +32,7 @@ _HEADERS_READ = frozenset(
         b"x-amzn-sagemaker-target-variant",
     }
 )
+_CREDENTIALS = frozenset({b"authorization", b"x-api-key"})
 _NOT_PLAIN = frozenset(
     {
         b"accept",
@@ -58,34 +59,42 @@ class _Nobody:
 _NOBODY = _Nobody()
 
 
-class HotCycle:
-    """A request in the lane, as much like uvicorn's cycle as uvicorn looks at."""
+class Like:
+    """What requests of one connection have in common that differ in nothing but the body.
 
-    __slots__ = (
-        "body",
-        "client",
-        "connection",
-        "disconnected",
-        "headers",
-        "keep_alive",
-        "response_complete",
-        "route",
-    )
-    message_event = _NOBODY
+    Attributes:
+        url, pairs: Their path and headers, without the body's length.
+        wire, name: Protocol and deployment.
+        headers: Those that protocols look at.
+        credentials: Those that the gate looks at.
+    """
+
+    __slots__ = ("credentials", "headers", "name", "pairs", "url", "wire")
 
     def __init__(
         self,
-        connection: LaneProtocol,
+        url: bytes,
+        pairs: list[tuple[bytes, bytes]],
         route: tuple[Wire, str],
         headers: Mapping[bytes, bytes],
-        client: str,
-        *,
-        keep_alive: bool,
     ) -> None:
-        self.client = client
+        self.url = url
+        self.pairs = pairs
+        self.wire, self.name = route
+        self.headers = _decoded(headers, _HEADERS_READ)
+        self.credentials = _decoded(headers, _CREDENTIALS)
+
+
+class HotCycle:
+    """A request in the lane, as much like uvicorn's cycle as uvicorn looks at."""
+
+    __slots__ = ("body", "client", "connection", "disconnected", "keep_alive", "like", "response_complete")
+    message_event = _NOBODY
+
+    def __init__(self, connection: LaneProtocol, like: Like, client: str, *, keep_alive: bool) -> None:
         self.connection = connection
-        self.route = route
-        self.headers = headers
+        self.like = like
+        self.client = client
         self.keep_alive = keep_alive
         self.body = b""
         self.disconnected = False
@@ -130,6 +139,9 @@ class LaneProtocol(HttpToolsProtocol):
     begun = 0.0
     active = 0.0
     receiving = False
+    running: Any = None
+    _like: Like | None = None
+    _length = b""
     _head_bytes: float = 0
 
     @property
@@ -143,10 +155,22 @@ class LaneProtocol(HttpToolsProtocol):
         self.active = self.lane.tick
         self._peer = self.client[0] if self.client else ""
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client left. uvicorn tells the newest request only, so the one under way is told here."""
+        running = self.running
+        if running is not None and not running.response_complete:
+            running.disconnected = True
+            running.message_event.set()
+        self.pipeline.clear()
+        super().connection_lost(exc)
+
     def data_received(self, data: bytes) -> None:
         """Bytes came. Heads are bounded here: the parser itself keeps a header until it is whole."""
         self._head_bytes += len(data)
-        super().data_received(data)
+        try:
+            self.parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self._refuse_unreadable()
         if self._head_bytes > _MOST_HEAD and not self.transport.is_closing():
             self.refuse_connection(431, "The request's head is too large.")
 
@@ -157,6 +181,17 @@ class LaneProtocol(HttpToolsProtocol):
         self.url = b""
         self.expect_100_continue = False
         self.headers = []
+        self._length = b""
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header; the body's length is kept apart, as it is what differs between like requests."""
+        name = name.lower()
+        if name == b"content-length":
+            self._length = value
+            return
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """The head is there: into the lane, or the longer way."""
@@ -188,12 +223,11 @@ class LaneProtocol(HttpToolsProtocol):
         if type(cycle) is not HotCycle:
             super().on_message_complete()
             return
-        wire, name = cycle.route
-        found = cycle.headers.keys() & _HEADERS_READ
-        headers = {key.decode(): cycle.headers[key].decode("latin-1") for key in found} if found else None
-        self.lane.engine.submit(
-            Ask(wire, cycle.body, cycle.answered, name=name, client=cycle.client, headers=headers)
-        )
+        like = cycle.like
+        ask = Ask(like.wire, cycle.body, cycle.answered, cycle.client or self._peer)
+        ask.name = like.name
+        ask.headers = like.headers
+        self.lane.engine.submit(ask)
 
     def on_response_complete(self) -> None:
         """As uvicorn's, but idle connections are found by the sweeper instead of a timer each."""
@@ -205,6 +239,20 @@ class LaneProtocol(HttpToolsProtocol):
         if self.pipeline:
             cycle, app = self.pipeline.pop()
             self._start_asgi_task(cycle, app)
+
+    def _refuse_unreadable(self) -> None:
+        """What the parser refuses, and upgrades, which nothing here takes."""
+        if not self.transport.is_closing():
+            self.refuse_connection(400, "Invalid HTTP request received.")
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        self.running = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's words
+        """What the parser cannot read: uvicorn's own words are no JSON."""
+        if not self.transport.is_closing():
+            self.refuse_connection(400, "This is no HTTP request that can be read.")
 
     def refuse_connection(self, status: int, message: str) -> None:
         """Say why, and close: the request cannot be told from what follows it."""
@@ -218,22 +266,36 @@ class LaneProtocol(HttpToolsProtocol):
 
     def _hot_cycle(self) -> HotCycle | None:
         """A cycle in the lane, if the request is plain enough."""
-        lane = self.lane
-        route = lane.routes.get(self.url)
-        if route is None or self.parser.get_method() != b"POST":
+        length = self._length
+        if len(length) > 5 or not length.isdigit() or int(length) > HIGH_WATER_LIMIT:
             return None
-        if not self.idle or self.flow.write_paused or self.parser.should_upgrade() or self._too_many():
+        if not self.idle or self.flow.write_paused or self._too_many() or self.parser.get_method() != b"POST":
             return None
+        like = self._like
+        if like is None or like.url != self.url or like.pairs != self.headers:
+            like = self._like = self._known_kind()
+            if like is None:
+                return None
+        client = ""
+        if self.lane.gate.on:
+            principal = self.lane.gate.predicts(like.credentials)
+            if principal is None:
+                return None
+            client = principal.name
+        keep_alive = self.parser.should_keep_alive() and self.parser.get_http_version() != "1.0"
+        return HotCycle(self, like, client, keep_alive=keep_alive)
+
+    def _known_kind(self) -> Like | None:
+        """What requests with this head have in common; ``None`` if they are not for the lane."""
+        route = self.lane.routes.get(self.url)
         headers = dict(self.headers)
-        if headers.get(b"content-type") not in _PLAIN_JSON or len(headers) != len(self.headers):
+        if route is None or len(headers) != len(self.headers) or self.parser.should_upgrade():
             return None
-        if not _moderate(headers) or (headers.keys() & _NOT_PLAIN and not _accepts_json_alone(headers)):
+        if headers.get(b"content-type") not in _PLAIN_JSON:
             return None
-        principal = lane.gate.predicts(headers)
-        if principal is None:
+        if headers.keys() & _NOT_PLAIN and not _accepts_json_alone(headers):
             return None
-        keep_alive = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
-        return HotCycle(self, route, headers, principal.name or self._peer, keep_alive=keep_alive)
+        return Like(self.url, self.headers, route, headers)
 
     def _too_many(self) -> bool:
         return self.limit_concurrency is not None and len(self.connections) >= self.limit_concurrency
@@ -244,6 +306,8 @@ class LaneProtocol(HttpToolsProtocol):
         super().on_message_begin()
         self.url, self.expect_100_continue = url, expect
         self.headers.extend(headers)
+        if self._length:
+            self.headers.append((b"content-length", self._length))
         try:
             super().on_headers_complete()
         except httptools.HttpParserInvalidURLError:
@@ -287,10 +351,9 @@ class LaneProtocol(HttpToolsProtocol):
         return b"".join(lines)
 
 
-def _moderate(headers: Mapping[bytes, bytes]) -> bool:
-    """Whether the body has a length and it is small."""
-    length = headers.get(b"content-length", b"")
-    return length.isdigit() and len(length) <= 5 and int(length) <= HIGH_WATER_LIMIT
+def _decoded(headers: Mapping[bytes, bytes], wanted: frozenset[bytes]) -> dict[str, str]:
+    """Those of ``headers`` that are wanted, as text."""
+    return {name.decode(): headers[name].decode("latin-1") for name in headers.keys() & wanted}
 
 
 def _accepts_json_alone(headers: Mapping[bytes, bytes]) -> bool:

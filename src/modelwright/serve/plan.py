@@ -36,7 +36,13 @@ def is_bundle(path: Path) -> bool:
 
 def project_target(project: Project, settings: Settings) -> Target:
     """The champion of a project, and every later one."""
-    return Target(name=project.name, project=project.name, work_dir=str(settings.work_dir))
+    return Target(
+        name=project.name,
+        project=project.name,
+        work_dir=str(settings.work_dir),
+        store_url=settings.store_url,
+        project_file=str(project.path),
+    )
 
 
 def bundle_target(path: Path) -> Target:
@@ -61,6 +67,8 @@ def serve_settings(
     port: int | None = None,
     log_format: str = "text",
     sync: bool = True,
+    keep_days: float | None = None,
+    keep_rows: int | None = None,
     auth: str | None = None,
     insecure: bool = False,
     origins: Sequence[str] = (),
@@ -76,6 +84,7 @@ def serve_settings(
         port: Instead of the settings' port; 0 takes a free one.
         log_format: "text" or "json".
         sync: Whether an answer waits for the disk.
+        keep_days, keep_rows: Retention of the prediction log; all is kept by default.
         auth: Instead of what the environment says: "off", "keys", "oidc" or "keys,oidc".
         insecure: Serve beyond this machine without asking who it is.
         origins: Web pages that may send requests.
@@ -103,6 +112,8 @@ def serve_settings(
         sync=sync,
         log_level=settings.log_level,
         log_format=log_format,
+        keep_days=keep_days,
+        keep_rows=keep_rows,
         auth=auth,
         insecure=insecure,
         origins=tuple(origins),

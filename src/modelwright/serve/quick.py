@@ -22,13 +22,13 @@ _NUMBERS = frozenset({Kind.NUMERIC, Kind.INTEGER, Kind.BOOLEAN})
 _STRINGS = frozenset({Kind.CATEGORICAL, Kind.TEXT})
 _SHAPE_KEYS = frozenset({"features", "input", "instances", "id"})
 _LARGEST = 3.4e38  # beyond it float32 clips
-_SNIFFED = 24  # of a body's bytes, to tell the shapes apart
+_AWKWARD = re.compile(r'["\\\x00-\x1f\ud800-\udfff]')  # what JSON escapes, and msgspec takes in no name
+_MOST_CATEGORIES = 10_000
+_WRAPPERS = (b'{"features":', b'{"input":')
+_SHAPED = re.compile(rb'\s*\{\s*"(features|input|id)"')  # however it is spaced, and the id first
 
 Values = tuple[Any, ...]
 """One row's values in the order of the schema; ``None`` = missing."""
-
-_UNNAMEABLE = re.compile(r'["\\\x00-\x1f]')
-"""What msgspec takes in no field's name."""
 
 
 class QuickReader:
@@ -68,15 +68,16 @@ class QuickReader:
         columns = tuple(schema)
         if not columns or not all(column.kind in _NUMBERS | _STRINGS for column in columns):
             return None
-        if _SHAPE_KEYS & set(schema.names) or any(map(_UNNAMEABLE.search, schema.names)):
+        if _SHAPE_KEYS & set(schema.names) or any(map(_AWKWARD.search, schema.names)):
+            return None
+        if any(len(column.categories) > _MOST_CATEGORIES for column in columns):
             return None
         return cls(schema)
 
     def read(self, body: bytes | bytearray) -> tuple[Values, str | int | None] | None:
         """One row and the client's id; ``None`` if the body must go the longer way."""
-        start = body[:_SNIFFED]
         try:
-            if b'"features"' not in start and b'"input"' not in start and b'"id"' not in start:
+            if not body.startswith(_WRAPPERS) and not _SHAPED.match(body):
                 values = self._values(self._plain(body))
                 return (values, None) if body.count(b":") == self._colons else None
             wrapped: Any = self._wrapped(body)

@@ -150,7 +150,7 @@ class Repeats:
         return found
 
     async def _stored(self, project: str, ids: list[str]) -> dict[str, Kept]:
-        records = await self._store.call(lambda store: store.predictions.get_many(project, ids))
+        records = await self._store.call(project, lambda store: store.predictions.get_many(project, ids))
         kept: dict[str, Kept] = {}
         for id, record in records.items():
             reply = _encode_plain(record.outputs)
@@ -173,6 +173,7 @@ def _apply(ask: Ask, found: Mapping[str, Kept]) -> None:
     rows = [ask.values] if ask.values is not None else list(ask.rows)
     assert ask.deployment is not None  # noqa: S101 - read() sets it
     names = ask.deployment.inputs.names
+    on_record: dict[int, Kept] = {}
     for place, id in enumerate(ask.given):
         kept = found.get(id) if id is not None else None
         if kept is None or id is None:
@@ -184,8 +185,9 @@ def _apply(ask: Ask, found: Mapping[str, Kept]) -> None:
             ask.repeated = True
             ask.ids = [id]
             raise Repeated(kept.status, _decode(kept.reply))
-        ask.kept[place] = kept
-    if len(ask.kept) == len(rows):
+        on_record[place] = kept
+    ask.kept = on_record
+    if len(on_record) == len(rows):
         _replay(ask)
 
 

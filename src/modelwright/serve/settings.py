@@ -18,6 +18,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
         bundle: A bundle that is served whatever the releases say; empty for the champion.
         version: That bundle's.
         work_dir: Where a release's relative bundle folder starts.
+        store_url: The project's store where it is not the server's; see ``ServeSettings.store_url``.
+        project_file: The project's file, where it is retrained from; empty where it is not here.
     """
 
     name: str
@@ -25,6 +27,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     bundle: str = ""
     version: int = 0
     work_dir: str = ""
+    store_url: str = ""
+    project_file: str = ""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,7 +55,7 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         targets: What; the first one also answers at the root.
         work_dir: Where journals and run files lie.
-        store_url: The store; may hold a password, so it is never printed or put on a command line.
+        store_url: The store, also of keys; may hold a password: never printed or put on a command line.
         host, port: Where to listen; port 0 takes a free one.
         workers: Worker processes.
         sync: Whether an answer waits until the disk has its log entry.
@@ -91,6 +95,11 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
     def auth_on(self) -> bool:
         """Whether anybody is asked who they are."""
         return self.auth != "off"
+
+    @property
+    def store_urls(self) -> dict[str, str]:
+        """Where the releases and predictions of each project are; those not here are in ``store_url``."""
+        return {target.project: target.store_url for target in self.targets if target.store_url}
 
     @property
     def journals(self) -> Path:

@@ -8,6 +8,7 @@ refused.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import logging
 import os
 import selectors
@@ -78,6 +79,7 @@ class Supervisor:
         self._selector = selectors.DefaultSelector()
         self._life_read, self._life_write = os.pipe()
         self._stopping = False
+        self._told = False
         self._failure: ModelwrightError | None = None
         self._versions: dict[str, int] = {}
         self._bundle = ""
@@ -92,19 +94,20 @@ class Supervisor:
         """
         sockets = listen(self.settings.host, self.settings.port, self.settings.workers)
         address = _address(self.settings, sockets[0])
-        run_dir = _make_run_dir(Path(self.settings.work_dir))
+        run_dir, lock = _make_run_dir(Path(self.settings.work_dir))
         self._processes = [Process("keeper", 0, None)]
         self._processes += [Process("worker", slot, each) for slot, each in enumerate(sockets)]
         try:
             with self._signals():
                 self._serve(run_dir, address, on_ready)
         finally:
-            self._stop_all()
+            self._stop_all(run_dir)
             for each in sockets:
                 each.close()
             self._selector.close()
             os.close(self._life_read)
             shutil.rmtree(run_dir, ignore_errors=True)
+            os.close(lock)
         if self._failure is not None:
             raise self._failure
         return 0
@@ -113,14 +116,13 @@ class Supervisor:
         for each in self._processes:
             self._start(each, run_dir)
         deadline = time.monotonic() + _START_SECONDS
-        told = False
         while not self._stopping:
-            self._listen(0.05 if not told else 0.5)
-            if not told and all(each.ready for each in self._processes):
-                told = True
+            self._listen(0.5 if self._told else 0.05)
+            if not self._told and all(each.ready for each in self._processes):
+                self._told = True
                 if on_ready is not None:
                     on_ready(address, self._versions, self._bundle)
-            if not told:
+            if not self._told:
                 self._check_start(deadline)
             else:
                 self._revive(run_dir)
@@ -249,11 +251,12 @@ class Supervisor:
             if each.alive() and each.process is not None:
                 each.process.send_signal(number)
 
-    def _stop_all(self) -> None:
-        """Drain the workers, then let the keeper deliver what they left."""
-        workers = [each for each in self._processes if each.role == "worker"]
-        keepers = [each for each in self._processes if each.role == "keeper"]
-        for group in (workers, keepers):
+    def _stop_all(self, run_dir: Path) -> None:
+        """Drain the workers, then let the keeper deliver what they left, also if it died a moment ago."""
+        keeper, *workers = self._processes
+        if self._told and not keeper.alive():
+            self._start(keeper, run_dir)
+        for group in (workers, [keeper]):
             _end([each.process for each in group if each.process], self.settings.drain_seconds + _GRACE)
         os.close(self._life_write)
         for each in self._processes:
@@ -321,13 +324,42 @@ def _address(settings: ServeSettings, listener: socket.socket) -> str:
     return f"{scheme}://{f'[{shown}]' if ':' in shown else shown}:{port}"
 
 
-def _make_run_dir(work_dir: Path) -> Path:
+def _make_run_dir(work_dir: Path) -> tuple[Path, int]:
+    """A folder for this run, and the lock on it; those of runs that were killed are removed."""
     try:
         runs = work_dir / "run"
         runs.mkdir(parents=True, exist_ok=True)
-        return Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=runs))
+        with _locked(runs):
+            for left in runs.iterdir():
+                _remove_left(left)
+            run_dir = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=runs))
+            lock = os.open(run_dir, os.O_RDONLY | os.O_CLOEXEC)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        return run_dir, lock
     except OSError as error:
         raise StorageFailure.from_os_error(error, "starting the server") from error
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """The folder, to oneself."""
+    handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _remove_left(folder: Path) -> None:
+    """Remove a run's folder if its supervisor is gone."""
+    with contextlib.suppress(OSError):  # it is another's, or in use: let it lie
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder, ignore_errors=True)
+        finally:
+            os.close(handle)
 
 
 def _environment() -> dict[str, str]:

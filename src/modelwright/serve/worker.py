@@ -73,7 +73,7 @@ async def _work(child: Child, tell: Callable[[Word], None]) -> int:
     journal.probe()
     meter = BoardMeter(Path(child.run_dir), child.slot)
     announce(Path(child.run_dir), "worker", child.slot)
-    store = StoreAccess(settings.store_url)
+    store = StoreAccess(settings.store_url, settings.store_urls)
     repeats = Repeats(settings.journals, store)
     engine = Engine(journal, meter, guard=repeats, max_rows=settings.limits.rows)
     gate = await asyncio.to_thread(open_gate, settings)

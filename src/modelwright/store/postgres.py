@@ -25,6 +25,10 @@ _CONNECTING = {
     "application_name": "modelwright",
 }
 _TICKS = text("SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)")
+# Who delivers rows throws its own copy away once they are committed, so that must mean: on disk.
+_DURABLE = text(
+    "SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'"
+)
 _LOCK = text("SELECT pg_advisory_xact_lock(:key)")
 _LOCK_SHARED = text("SELECT pg_advisory_xact_lock_shared(:key)")
 
@@ -56,6 +60,7 @@ class PostgresDatabase(Database):
             f"INSERT INTO {table.name} ({names}) SELECT {names} "  # noqa: S608 - names are of our own tables
             f"FROM json_to_recordset(CAST(:rows AS json)) AS new ({typed}) ON CONFLICT DO NOTHING"
         )
+        connection.execute(_DURABLE)
         return connection.execute(statement, {"rows": msgspec.json.encode(rows).decode()}).rowcount
 
     def upsert(

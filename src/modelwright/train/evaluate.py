@@ -82,7 +82,7 @@ def _classification(
     drawn = None if generator is None else bootstrap.confusion_draws(table, generator)
     found = {
         name: _metric(float(of(table)), None if drawn is None else of(drawn))
-        for name, of in _LABEL_METRICS.items()
+        for name, of in LABEL_METRICS.items()
     }
     if only is None or only in _RANKING_METRICS:
         found |= _ranking(probabilities, truth, generator)
@@ -149,7 +149,7 @@ def _mcc(tables: np.ndarray) -> np.ndarray:
     return _ratio(covariance, np.sqrt(np.maximum(spread, 0.0)))
 
 
-_LABEL_METRICS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+LABEL_METRICS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "accuracy": _accuracy,
     "balanced_accuracy": _balanced_accuracy,
     "f1": _f1,
@@ -157,6 +157,7 @@ _LABEL_METRICS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "recall": _recall,
     "mcc": _mcc,
 }
+"""Metrics that need confusion matrices [..., classes, classes] only, vectorised over all of them."""
 _LOSSES = ("log_loss", "brier")
 _RANKING_METRICS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "roc_auc": bootstrap.roc_auc_of,

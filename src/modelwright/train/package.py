@@ -90,10 +90,12 @@ def _joined(schemas: Sequence[TableSchema]) -> TableSchema:
         return schemas[0]
     columns = {column.name: column for schema in reversed(schemas) for column in schema}
     order = dict.fromkeys(name for schema in schemas for name in schema.names)
+    others = dict.fromkeys(name for schema in schemas for name in sorted(schema.lineage))
     return TableSchema(
         columns=tuple(columns[name] for name in order),
         target=None,
         identifier=next((schema.identifier for schema in schemas if schema.identifier), None),
+        ignored=tuple(name for name in others if name not in columns),
     )
 
 

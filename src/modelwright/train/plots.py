@@ -6,6 +6,7 @@ with any colour vision can tell apart. Many rows are drawn as a sample.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,10 @@ def draw_plots(made: Made, folder: Path) -> list[Path]:
             continue
         _tidy(axes)
         path = folder / f"{name}.png"
-        canvas.print_png(path, metadata={"Software": None})
+        with warnings.catch_warnings():
+            # Names may be in scripts the font has not: boxes in a plot are no reason to alarm anybody.
+            warnings.filterwarnings("ignore", message="Glyph .* missing from")
+            canvas.print_png(path, metadata={"Software": None})
         drawn.append(path)
     return drawn
 
@@ -63,7 +67,8 @@ def _tidy(axes: Any) -> None:
 
 
 def _short(name: str) -> str:
-    # A dollar sign would start a formula.
+    # A dollar sign would start a formula, and control characters have no shape.
+    name = " ".join(name.split())
     text = name if len(name) <= _LONGEST else name[: _LONGEST - 1] + "…"
     return text.replace("$", r"\$")
 

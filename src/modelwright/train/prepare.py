@@ -49,6 +49,8 @@ class Prepared:
         proof: Rows to check exported models with.
         held_out: The held-out rows as columns.
         held_out_rows: Their positions in the table.
+        learned: Fingerprints (``data.rowhash``) of the training rows over the encoder's columns, each
+            once, uint64 ascending: what a later comparison must not ask about.
         reference: Profile of the training rows.
         label_names: What people call the labels; empty where nothing but the label itself.
         warnings: About the data, sentences.
@@ -63,6 +65,7 @@ class Prepared:
     proof: Proof
     held_out: ColumnArrays
     held_out_rows: np.ndarray
+    learned: np.ndarray
     reference: Profile
     label_names: tuple[str, ...]
     warnings: tuple[str, ...]
@@ -125,6 +128,7 @@ def prepare(dataset: Dataset, part: Part, project: Project, progress: Progress) 
         proof=Proof(encoder, _proof_columns(found.columns, sides.train, sides.test)),
         held_out=test.kept(),
         held_out_rows=sides.test,
+        learned=np.unique(row_hashes(train[name] for name in encoder.names)),
         reference=_reference(found, train, labels, None if target is None else target[sides.train]),
         label_names=_label_names(labels, {**dataset.loaded.label_names, **part.data.labels}),
         warnings=warnings,

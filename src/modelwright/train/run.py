@@ -27,6 +27,7 @@ def train_project(
     settings: Settings | None = None,
     release: bool = True,
     actor: str = "train",
+    compare: bool = True,
 ) -> Outcome:
     """Train a project's models and register them as one version.
 
@@ -38,6 +39,8 @@ def train_project(
         settings: Working folder and tracking address; by default from the environment.
         release: Whether an accepted version becomes champion.
         actor: Who asked, for the release.
+        compare: Whether the gate compares with the champion; not where a duel on rows that neither
+            learned from follows.
 
     Raises:
         Busy: Another command is at work in the project.
@@ -59,4 +62,4 @@ def train_project(
         session = Session(
             project=project, store=store, progress=progress or Silent(), settings=settings, tracker=tracker
         )
-        return session.run(release=release, actor=actor, started=started)
+        return session.run(release=release, actor=actor, started=started, compare=compare)

@@ -81,7 +81,7 @@ def compare(prepared: Prepared, mine: Answers, champion: Path, *, dataset_md5: s
     if model is None:
         raise NotComparable(f"It has no model '{part.name}'.")
     rows = _sample(len(material.test_target), material.seed)
-    theirs = _answers(model, prepared, rows)
+    theirs = answers_of(model, prepared, rows)
     picked = Answers(
         *(None if a is None else a[rows] for a in (mine.labels, mine.probabilities, mine.values))
     )
@@ -99,8 +99,12 @@ def _sample(rows: int, seed: int) -> np.ndarray:
     return np.sort(np.random.default_rng(seed).permutation(rows)[:_MOST_ROWS])
 
 
-def _answers(model: LoadedModel, prepared: Prepared, rows: np.ndarray) -> Answers:
-    """The champion's answers for held-out rows, its labels put in the places of ours."""
+def answers_of(model: LoadedModel, prepared: Prepared, rows: np.ndarray) -> Answers:
+    """A bundle's answers for some held-out rows, its labels put in the places of ours.
+
+    Raises:
+        NotComparable: It cannot answer these rows.
+    """
     entry, part, labels = model.entry, prepared.part, list(prepared.material.labels)
     if entry.task is not part.task:
         raise NotComparable(f"It does {entry.task.value}.")

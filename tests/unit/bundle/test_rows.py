@@ -170,6 +170,31 @@ def test_dates_are_iso_8601_and_utc(value: Any, read: datetime) -> None:
     assert cell(WHEN, value) == read
 
 
+@pytest.mark.parametrize(
+    ("form", "value", "read"),
+    [
+        ("%d.%m.%Y", "29.02.2024", datetime(2024, 2, 29)),
+        ("%d.%m.%Y", " 9.2.2024 ", datetime(2024, 2, 9)),
+        ("%m/%d/%Y %I:%M %p", "02/29/2024 01:30 PM", datetime(2024, 2, 29, 13, 30)),
+        ("%B %d, %Y", "February 29, 2024", datetime(2024, 2, 29)),
+        ("%d.%m.%Y", "2024-02-29", datetime(2024, 2, 29)),
+        ("", "2024-02-29 12:30:00 +0200", datetime(2024, 2, 29, 10, 30)),
+    ],
+)
+def test_dates_are_read_as_the_training_data_spells_them(form: str, value: str, read: datetime) -> None:
+    """A row of the training file can be sent as it stands there; ISO 8601 is always taken."""
+    column = Column(name="when", kind=Kind.DATETIME, form=form)
+    assert cell(column, value) == read
+
+
+def test_a_date_in_another_spelling_is_refused_with_an_example_of_the_right_one() -> None:
+    """The error shows both spellings that are taken."""
+    kind, said = refusal(Column(name="when", kind=Kind.DATETIME, form="%d.%m.%Y"), "02/29/2024")
+    assert kind == "datetime"
+    assert "2026-01-31" in said
+    assert "31.01.2026" in said
+
+
 @pytest.mark.parametrize("value", ["29.02.2024", "2024-02-30", 1709164800, "0001-01-01T00:00:00+14:00"])
 def test_other_dates_are_refused(value: Any) -> None:
     """What could be read in several ways, or does not exist."""
@@ -328,3 +353,24 @@ def test_a_failing_derive_is_that_rows_error() -> None:
     assert [(error.row, error.type) for error in reading.errors] == [(0, "derive")]
     assert "ZeroDivisionError" in reading.errors[0].msg
     assert reading.columns["total"][1] == 0.5
+
+
+def test_columns_that_no_model_reads_are_passed_over() -> None:
+    """A row of the training data may be sent whole: target, identifier and ignored columns too."""
+    target = Column(name="y", kind=Kind.INTEGER)
+    rows = reader(NUMBER, target=target, identifier="id", ignored=("constant", "dropped"))
+    sent = {"a number": 1, "y": 1, "id": 7, "constant": "x", "dropped": [1]}
+    assert rows.read([sent]).warnings == [[]]
+    (warning,) = rows.read([{**sent, "other": 1}]).warnings[0]
+    assert warning.loc == ("features", "other")
+
+
+def test_objects_in_a_row_are_outer_inner_columns() -> None:
+    """As the reader of training data has them; a plain column of that very name wins."""
+    rows = reader(Column(name="size.of.it", kind=Kind.NUMERIC), Column(name="size.x", kind=Kind.NUMERIC))
+    reading = rows.read([{"size": {"of": {"it": 1}, "x": 2}}, {"size.x": 4, "size.of.it": 3}])
+    assert (reading.errors, reading.warnings) == ([], [[], []])
+    assert {name: list(values) for name, values in reading.columns.items()} == {
+        "size.of.it": [1, 3],
+        "size.x": [2, 4],
+    }

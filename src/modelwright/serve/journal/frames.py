@@ -1,8 +1,10 @@
 """Segments on disk: checksummed frames, one after the other, in a file laid out beforehand.
 
 A segment is ``MAGIC``, then frames of ``length (u32) | crc32 (u32) | payload``, little-endian, then
-zeros. A reader stops at the first frame that is not whole: that is the end, or a write that was
-under way when the process or the machine died, of which nobody was told.
+zeros, or what is left of the segment whose file is used again. The checksum starts from the segment's
+number, so that such leftovers are never taken for frames. A reader stops at the first frame that is not
+whole: that is the end, or a write that was under way when the process or the machine died, of which
+nobody was told.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import re
 import struct
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 from zlib import crc32
 
 MAGIC = b"MWJRNL1\n"
@@ -18,9 +21,14 @@ HEADER = struct.Struct("<II")
 _NAME = re.compile(r"(\d{8})\.seg")
 
 
-def frame(payload: bytes) -> bytes:
-    """``payload`` as it stands in a segment."""
-    return HEADER.pack(len(payload), crc32(payload)) + payload
+def frame(payload: bytes, number: int) -> bytes:
+    """``payload`` as it stands in segment ``number``."""
+    return HEADER.pack(len(payload), crc32(payload, number)) + payload
+
+
+def spare_path(directory: Path, number: int) -> Path:
+    """Where the file of a segment lies that was delivered and may be written over."""
+    return directory / f"{number:08d}.old"
 
 
 def segment_path(directory: Path, number: int) -> Path:
@@ -44,6 +52,7 @@ def read_frames(path: Path, offset: int = 0) -> Iterator[tuple[bytes, int]]:
         path: A segment, perhaps being written.
         offset: Where a frame starts, as given before; 0 for the beginning.
     """
+    number = int(path.stem)
     try:
         file = path.open("rb")
     except FileNotFoundError:
@@ -55,17 +64,17 @@ def read_frames(path: Path, offset: int = 0) -> Iterator[tuple[bytes, int]]:
             offset = len(MAGIC)
         else:
             file.seek(offset)
-        while (payload := _next_frame(file.read)) is not None:
+        while (payload := _next_frame(file, number)) is not None:
             offset += HEADER.size + len(payload)
             yield payload, offset
 
 
-def _next_frame(read) -> bytes | None:  # type: ignore[no-untyped-def]
-    header = read(HEADER.size)
+def _next_frame(file: BinaryIO, number: int) -> bytes | None:
+    header = file.read(HEADER.size)
     if len(header) < HEADER.size:
         return None
     length, checksum = HEADER.unpack(header)
     if length == 0:
         return None
-    payload: bytes = read(length)
-    return payload if len(payload) == length and crc32(payload) == checksum else None
+    payload = file.read(length)
+    return payload if len(payload) == length and crc32(payload, number) == checksum else None

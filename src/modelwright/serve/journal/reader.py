@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from modelwright.serve.journal.entries import Context, Entry, Item, Note, unpack
-from modelwright.serve.journal.frames import read_frames, segment_numbers, segment_path
-from modelwright.serve.journal.writer import LOCK
+from modelwright.serve.journal.frames import read_frames, segment_numbers, segment_path, spare_path
+from modelwright.serve.journal.writer import LOCK, UNFINISHED
+
+_SPARES = 2
 
 
 class Tail:
@@ -45,13 +47,22 @@ class Tail:
         return found
 
     def advance(self) -> None:
-        """What ``peek`` gave last is dealt with; segments left behind are removed, if that is asked for."""
+        """What ``peek`` gave last is dealt with; segments left behind are given back, if asked for."""
         self._segment, self._offset = self._next
         if not self._remove:
             return
         for number in segment_numbers(self.directory):
             if number < self._segment:
-                segment_path(self.directory, number).unlink(missing_ok=True)
+                self._give_back(number)
+
+    def _give_back(self, number: int) -> None:
+        """Let the writer use the file again, or remove it where enough are spare."""
+        path = segment_path(self.directory, number)
+        with contextlib.suppress(FileNotFoundError):
+            if sum(1 for _ in self.directory.glob("*.old")) < _SPARES:
+                path.rename(spare_path(self.directory, number))
+            else:
+                path.unlink()
 
     def _groups(self) -> Iterator[tuple[list[Item], tuple[int, int]]]:
         # The listing comes first: a segment with a successor in it is complete, whatever is read later.
@@ -87,7 +98,9 @@ def remove_journal(directory: Path) -> None:
 def journals(root: Path) -> list[Path]:
     """The journals of all workers, living and dead."""
     try:
-        return sorted(path for path in root.iterdir() if path.is_dir())
+        return sorted(
+            path for path in root.iterdir() if path.is_dir() and not path.name.startswith(UNFINISHED)
+        )
     except FileNotFoundError:
         return []
 

@@ -13,8 +13,9 @@ from modelwright.errors import StorageFailure
 from modelwright.serve.journal.entries import Context, Item, pack
 from modelwright.serve.journal.frames import HEADER, MAGIC, frame, segment_path
 
-SEGMENT_BYTES = 8 << 20
+SEGMENT_BYTES = 4 << 20
 LOCK = "lock"
+UNFINISHED = "."  # begins the name of a folder whose owner has not locked it yet
 _NO_PREALLOCATION = {errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS}
 
 
@@ -26,8 +27,10 @@ class JournalWriter:
     """Appends groups to bounded segments.
 
     The space of a segment is taken when it is begun, so that a full disk shows there and not in the
-    middle. After a failed write or sync the segment is given up, whatever it holds, and the next
-    append begins a new one: a file whose ``fsync`` failed once cannot be trusted again.
+    middle; and where a delivered segment is left, its file is written over: a sync that changes no more
+    than data does not wait for what others write to the same file system. After a failed write or sync
+    the segment is given up, whatever it holds, and the next append begins a new one: a file whose
+    ``fsync`` failed once cannot be trusted again.
 
     Args:
         directory: This worker's own; made if absent, and locked while the writer lives.
@@ -54,9 +57,7 @@ class JournalWriter:
         self._offset = 0
         self._end = 0
         try:
-            directory.mkdir(parents=True, exist_ok=True)
-            self._lock = os.open(directory / LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._lock = _make_locked(directory)
         except OSError as error:
             raise JournalFailure.from_os_error(error, "opening the prediction log") from error
 
@@ -81,11 +82,11 @@ class JournalWriter:
 
     def append_bytes(self, payload: bytes) -> None:
         """``append`` for a group that is packed already."""
-        data = frame(payload)
+        size = HEADER.size + len(payload)
         try:
-            if self._file < 0 or self._offset + len(data) > self._end:
-                self._begin(len(data))
-            self._write(data)
+            if self._file < 0 or self._offset + size > self._end:
+                self._begin(size)
+            self._write(frame(payload, self._number))
         except OSError as error:
             self._give_up()
             raise JournalFailure.from_os_error(error, "writing the prediction log") from error
@@ -121,15 +122,15 @@ class JournalWriter:
         self._close_file()
         self._refuse_beyond_limit()
         number = self._number + 1
-        contexts = frame(pack(list(self._contexts.values()))) if self._contexts else b""
-        size = max(self._size, len(MAGIC) + len(contexts) + need + HEADER.size)
+        head = MAGIC
+        if self._contexts:
+            head += frame(pack(list(self._contexts.values())), number)
+        size = max(self._size, len(head) + need + HEADER.size)
         path = segment_path(self.directory, number)
         temporary = path.with_suffix(".new")
-        file = os.open(temporary, os.O_CREAT | os.O_RDWR | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        file = self._take_spare(temporary, size) or self._make_file(temporary, size)
         try:
-            _preallocate(file, size)
-            head = MAGIC + contexts
-            if os.pwrite(file, head, 0) != len(head):
+            if os.pwrite(file, head + bytes(HEADER.size), 0) != len(head) + HEADER.size:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             self._sync(file)
             temporary.rename(path)
@@ -138,7 +139,34 @@ class JournalWriter:
             os.close(file)
             temporary.unlink(missing_ok=True)
             raise
-        self._number, self._file, self._offset, self._end = number, file, len(head), size
+        self._number, self._file, self._offset = number, file, len(head)
+        self._end = os.fstat(file).st_size
+
+    def _take_spare(self, path: Path, size: int) -> int:
+        """A delivered segment's file, now at ``path``; 0 if there is none that is large enough."""
+        for spare in self.directory.glob("*.old"):
+            try:
+                spare.rename(path)
+            except FileNotFoundError:  # the keeper thought better of it
+                continue
+            file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+            if os.fstat(file).st_size >= size:
+                return file
+            os.close(file)
+        return 0
+
+    def _make_file(self, path: Path, size: int) -> int:
+        file = os.open(path, os.O_CREAT | os.O_RDWR | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        try:
+            _preallocate(file, size)
+            if self._number == 0 and self._sync is not _no_sync:
+                # Nobody waits for the first one yet: write it out, so that its syncs change data only.
+                os.pwrite(file, bytes(size), 0)
+        except OSError:
+            os.close(file)
+            path.unlink(missing_ok=True)
+            raise
+        return file
 
     def _refuse_beyond_limit(self) -> None:
         if self._number < self._most_segments:
@@ -179,3 +207,22 @@ def _preallocate(file: int, size: int) -> None:
 
 def _no_sync(_file: int) -> None:
     return None
+
+
+def _make_locked(directory: Path) -> int:
+    """A journal's folder, this process its owner; the descriptor that holds the lock.
+
+    The folder gets its name when the lock is held: a keeper that met it earlier would take its owner
+    for dead and remove it.
+    """
+    made = directory if directory.is_dir() else directory.with_name(f"{UNFINISHED}{directory.name}")
+    made.mkdir(parents=True, exist_ok=True)
+    lock = os.open(made / LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if made != directory:
+            made.rename(directory)
+    except OSError:
+        os.close(lock)
+        raise
+    return lock

@@ -1,4 +1,4 @@
-"""The keeper's loop: deliver journals, watch releases, apply retention."""
+"""The keeper's loop: deliver journals, watch releases, have due retrainings done, apply retention."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pathlib import Path
 from modelwright.errors import ModelwrightError
 from modelwright.serve.keeping.delivery import Delivery
 from modelwright.serve.keeping.releases import ReleaseWatch
+from modelwright.serve.keeping.retraining import Retraining
+from modelwright.serve.keeping.stores import Stores
 from modelwright.serve.processes import announce
 from modelwright.serve.settings import Child, Word
-from modelwright.store.engine import open_store
 from modelwright.store.errors import StoreUnavailable
-from modelwright.store.ports import Store
 
 logger = logging.getLogger(__name__)
 
@@ -30,14 +30,19 @@ class Keeper:
 
     Args:
         child: What this process is told.
-        store: The store, opened.
+        stores: The stores, opened.
     """
 
-    def __init__(self, child: Child, store: Store) -> None:
+    def __init__(self, child: Child, stores: Stores) -> None:
         self._settings = child.settings
-        self._store = store
-        self.delivery = Delivery(child.settings.journals, store)
-        self.releases = ReleaseWatch(child.settings.targets, store, child.live)
+        self._stores = stores
+        self.delivery = Delivery(child.settings.journals, stores)
+        self.releases = ReleaseWatch(child.settings.targets, stores, child.live)
+        self.retraining = [
+            Retraining(target, stores.of(target.project), target.store_url or child.settings.store_url)
+            for target in child.settings.targets
+            if target.project_file
+        ]
         self._next_releases = 0.0
         self._next_retention = time.monotonic() + _RETENTION
         self._away = 0.0
@@ -50,6 +55,8 @@ class Keeper:
             if now >= self._next_releases:
                 self._next_releases = now + _RELEASES
                 self.releases.look()
+            for each in self.retraining:
+                each.look()
             if now >= self._next_retention:
                 self._next_retention = now + _RETENTION
                 self._prune()
@@ -61,7 +68,9 @@ class Keeper:
         return 0.0 if delivered else _TURN
 
     def drain(self, seconds: float) -> None:
-        """Deliver what is left, for a while."""
+        """End what trains, and deliver what is left, for a while."""
+        for each in self.retraining:
+            each.close()
         end = time.monotonic() + seconds
         try:
             while self.delivery.holds_lock() and self.delivery.run_once() and time.monotonic() < end:
@@ -87,7 +96,7 @@ class Keeper:
             return
         oldest = None if days is None else datetime.now(UTC) - timedelta(days=days)
         for project in {target.project for target in self._settings.targets}:
-            gone = self._store.predictions.prune(project, older_than=oldest, keep=rows)
+            gone = self._stores.of(project).predictions.prune(project, older_than=oldest, keep=rows)
             if gone:
                 logger.info("Removed %d old predictions of %s", gone, project)
 
@@ -116,8 +125,6 @@ def run_keeper(
             )
         )
         return
-    if keeper is None:
-        return
     tell(Word(state="ready"))
     wait = 0.0
     while not stopped(wait):
@@ -127,12 +134,16 @@ def run_keeper(
     keeper.drain(child.settings.drain_seconds)
 
 
-def _first_look(child: Child, stopped: Callable[[float], bool]) -> Keeper | None:
-    """A keeper that has published what is live; with the store away and something live, the keeper waits."""
+def _first_look(child: Child, stopped: Callable[[float], bool]) -> Keeper:
+    """A keeper that has published what is live; with the store away and something live, it waits.
+
+    Raises:
+        ModelwrightError: Nothing can be served; or the store was away until the server was stopped.
+    """
     wait = _PATIENCE[0]
     while True:
         try:
-            keeper = Keeper(child, open_store(child.settings.store_url))
+            keeper = Keeper(child, Stores(child.settings.store_url, child.settings.store_urls))
             keeper.releases.first()
             announce(Path(child.run_dir), "keeper", 0)
             return keeper
@@ -140,6 +151,6 @@ def _first_look(child: Child, stopped: Callable[[float], bool]) -> Keeper | None
             if not child.live.exists():
                 raise
             logger.warning("The store is away: %s", error)
-        if stopped(wait):
-            return None
+            if stopped(wait):
+                raise
         wait = min(wait * 2, _PATIENCE[1])

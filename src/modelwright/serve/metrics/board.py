@@ -35,7 +35,8 @@ class Board:
         try:
             handle = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
             try:
-                os.ftruncate(handle, _CAPACITY)
+                # Its space is taken now: a disk that is full later must not end the worker (SIGBUS).
+                os.posix_fallocate(handle, 0, _CAPACITY)
                 self._map = mmap.mmap(handle, _CAPACITY)
             finally:
                 os.close(handle)

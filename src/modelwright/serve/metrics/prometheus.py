@@ -112,8 +112,8 @@ def _seconds(counts: Mapping[Key, float]) -> Metric:
             buckets[key[1]][key[2]] = count
     for kind, counted in buckets.items():
         running, cumulated = 0.0, []
-        for bound in BOUNDS:
-            running += counted.get(bound, 0.0)
+        for place, bound in enumerate(BOUNDS):
+            running += counted.get(str(place), 0.0)
             cumulated.append((bound, running))
         family.add_metric(_route(kind), cumulated, sum_value=counts.get(("seconds", kind), 0.0))
     return family

@@ -95,7 +95,8 @@ function showAnswer(reply) {
   const place = byId("answer");
   place.textContent = "";
   const value = reply.value || {};
-  form.mark(reply.status === 200 ? value.warnings : value.details);
+  if (reply.status === 200) form.mark(value.warnings, "odd");
+  else form.mark(value.details, "wrong");
   if (reply.status !== 200) {
     place.append(make("p", { className: "status no", textContent: `${reply.status} ${value.error || reply.words}` }));
     if (value.details) place.append(notes(value.details.map(told), true));

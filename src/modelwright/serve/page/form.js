@@ -58,15 +58,15 @@ class Field {
   }
 
   mark() {
-    this.element.classList.remove("wrong");
+    this.element.classList.remove("wrong", "odd");
     this.hint.textContent = this.words();
     const range = this.schema["x-observed"];
     const number = Number(this.input.value);
     this.element.classList.toggle("out", Boolean(range && this.input.value && (number < range[0] || number > range[1])));
   }
 
-  wrong(message) {
-    this.element.classList.add("wrong");
+  say(message, kind) {
+    this.element.classList.add(kind);
     this.hint.textContent = message;
   }
 
@@ -145,12 +145,13 @@ class RowForm {
     return row;
   }
 
-  mark(details) {
+  // What the server says of single columns: "wrong" for errors, "odd" for warnings.
+  mark(details, kind) {
     for (const field of this.fields.values()) field.mark();
     for (const detail of details || []) {
       const loc = detail.loc || [];
       const field = this.fields.get(loc[loc.length - 1]);
-      if (field) field.wrong(detail.msg);
+      if (field) field.say(detail.msg, kind);
     }
   }
 }

@@ -182,7 +182,7 @@ def _rows(tensors: list[Tensor], schema: TableSchema) -> list[Row]:
         where: Where = ("body", "inputs", place)
         if tensor.name in columns:
             raise BadBody(f"There are two tensors {tensor.name[:100]!r}.", kind="duplicate_key", loc=where)
-        if tensor.name not in schema.names and tensor.name != schema.identifier:
+        if tensor.name not in schema.names and tensor.name not in schema.lineage:
             raise BadBody(_unknown(tensor, schema), kind="tensor_unknown", loc=(*where, "name"))
         if len(tensor.shape) == 0 or any(side != 1 for side in tensor.shape[1:]):
             raise BadBody(

@@ -63,16 +63,11 @@ async def ask(
         if answered.reply is not None and not future.done():
             future.set_result(answered.reply)
 
-    asked = Ask(
-        wire,
-        body,
-        done,
-        name=request.path_params.get("name", ""),
-        wanted=request.path_params.get("version", ""),
-        client=client or (request.client.host if request.client else ""),
-        headers=dict(request.headers),
-        received=received,
-    )
+    asked = Ask(wire, body, done, client or (request.client.host if request.client else ""))
+    asked.name = request.path_params.get("name", "")
+    asked.wanted = request.path_params.get("version", "")
+    asked.headers = dict(request.headers)
+    asked.received = received
     if len(body) > _ASIDE:
         await site.engine.answer_aside(asked)
     else:

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from modelwright.errors import ModelwrightError
 from modelwright.serve.errors import ServeError, TooLarge, error_document
+from modelwright.serve.protocols.encoding import unpacked
 
 _encode = msgspec.json.Encoder().encode
 
@@ -30,10 +31,11 @@ def error_response(error: ModelwrightError) -> Response:
 
 
 async def read_body(request: Request, most: int) -> bytes:
-    """The whole body.
+    """The whole body, unpacked where it came compressed.
 
     Raises:
-        TooLarge: It has more than ``most`` bytes; the rest is not read.
+        TooLarge: It has more than ``most`` bytes, or would have; the rest is not read.
+        ServeError: It is compressed in a way that is not read here, or broken.
     """
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > most:
@@ -45,7 +47,7 @@ async def read_body(request: Request, most: int) -> bytes:
         if size > most:
             raise too_large(most)
         parts.append(part)
-    return b"".join(parts)
+    return unpacked(b"".join(parts), request.headers.get("content-encoding", ""), most=most)
 
 
 def too_large(most: int) -> TooLarge:

@@ -43,10 +43,11 @@ class Training:
         await self._refuse_unknown(deployment.assigned.project, [id for id, _ in truths])
         client = _client(request)
         stored = await self._site.store.call(
+            deployment.assigned.project,
             lambda store: [
                 store.labels.add(deployment.assigned.project, id, target, client=client)
                 for id, target in truths
-            ]
+            ],
         )
         reply: dict[str, Any] = {"status": "stored", "stored": len(stored)}
         if "feedback" not in document:
@@ -74,7 +75,7 @@ class Training:
                 store.samples.add(project, features, target, client=client)
             return store.samples.pending(project)
 
-        pending = await self._site.store.call(add)
+        pending = await self._site.store.call(project, add)
         return json_response(
             {
                 "status": "stored",
@@ -97,9 +98,10 @@ class Training:
             )
         project = self._deployment(request).assigned.project
         job = await self._site.store.call(
+            project,
             lambda store: store.jobs.add(
                 project, trigger="manual", reason=reason, settings={"client": _client(request)}
-            )
+            ),
         )
         return json_response(
             {
@@ -143,7 +145,9 @@ class Training:
         """Refuse ids that nobody was answered under; the newest may still be on their way to the store."""
         missing: list[str] = []
         for wait in (*_ON_ITS_WAY, None):
-            known = await self._site.store.call(lambda store: store.predictions.get_many(project, ids))
+            known = await self._site.store.call(
+                project, lambda store: store.predictions.get_many(project, ids)
+            )
             missing = [id for id in ids if id not in known]
             if not missing:
                 return

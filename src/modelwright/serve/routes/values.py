@@ -13,6 +13,7 @@ from modelwright.schema.metrics import Task
 from modelwright.serve.deployment import Deployment
 from modelwright.serve.errors import BadBody, ServeError, clip
 
+_MOST_DIGITS = 12
 _YES, _NO = frozenset({"true", "1", "yes", "known"}), frozenset({"false", "0", "no", "unknown"})
 
 
@@ -36,7 +37,7 @@ def whole(query: Mapping[str, str], name: str, default: int | None, *, most: int
     text = query.get(name)
     if text is None:
         return default
-    if not (text.isascii() and text.isdigit()) or not 1 <= int(text[:12]) <= most:
+    if not (text.isascii() and text.isdigit()) or len(text) > _MOST_DIGITS or not 1 <= int(text) <= most:
         raise BadQuery(name, text, f"a whole number from 1 to {most}")
     return int(text)
 

@@ -28,6 +28,12 @@ class SqlSamples:
             appended = samples.insert().values(row).returning(samples.c.sequence)
             return rows.sample({**row, "sequence": connection.execute(appended).scalar_one()})
 
+    def list(self, project: str) -> Sequence[SampleRecord]:
+        """By sequence."""
+        statement = select(samples).where(samples.c.project == keep(project)).order_by(samples.c.sequence)
+        with self._database.read() as connection:
+            return [rows.sample(row) for row in connection.execute(statement).mappings()]
+
     def pending(self, project: str) -> int:
         """Counted in the index of the unused."""
         statement = select(func.count()).select_from(samples).where(*_unused(project))

@@ -123,7 +123,11 @@ def _huge() -> bytes:
         b"\x93NUMPY\x01\x00\x10\x00__import__('os')",
         b"\x93NUMPY\x03\x00\xff\xff\xff\x7f{}",
         _huge(),
+        b"\x93NUMPY\x01\x00\x01\x00{",
+        npy(np.array([["a", "b"]])).replace("a".encode("utf-32-le"), b"\xff\xff\xff\xff"),
+        npy(np.array([["a", "b"]])).replace("a".encode("utf-32-le"), b"\x00\xd8\x00\x00"),
     ],
+    ids=lambda body: str(len(body)),
 )
 def test_a_numpy_file_that_lies_is_refused(body):
     """Torn, too long, of another shape, with objects, or with a header that promises petabytes."""

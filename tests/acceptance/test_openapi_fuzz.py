@@ -1,0 +1,28 @@
+"""The whole OpenAPI document against a real server, by a program that lives by such documents."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from serving import Server, release, write_iris_bundle
+
+CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
+
+
+@pytest.mark.slow
+def test_every_operation_answers_as_the_document_says(tmp_path: Path) -> None:
+    """Whatever is made of its schemas, well-formed or not: no 5xx, no status or answer it does not name."""
+    (tmp_path / "project.yaml").write_text("name: iris\ndata: {source: 'sklearn:iris', target: species}\n")
+    work_dir = tmp_path / ".modelwright"
+    release(work_dir, 1, write_iris_bundle(work_dir / "bundles" / "v1"))
+    program = Path(sys.executable).with_name("schemathesis")
+    phases = ["--phases", "examples,coverage,fuzzing", "--max-examples", "25", "--no-color"]
+    with Server("--workers", "1", cwd=tmp_path) as server:
+        command = [str(program), "run", f"{server.url}/openapi.json", "--checks", CHECKS, *phases]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=240, check=False)
+        assert done.returncode == 0, done.stdout[-5000:]
+        assert "Traceback" not in server.log.read_text()
