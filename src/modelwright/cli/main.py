@@ -32,16 +32,16 @@ VERBS: dict[str, Entry] = {
     "init": Entry("init", START, "Start a project in a new folder."),
     "check": Entry("check", START, "Tell every mistake in a project file."),
     "data": Entry("data", MAKE, "Look at a project's data."),
-    "train": Entry("train", MAKE, "Train the candidates, check the winner and register it as a version."),
+    "train": Entry("train", MAKE, "Train the candidates and register the winner."),
     "versions": Entry("versions", MAKE, "List the registered versions."),
     "promote": Entry("promote", MAKE, "Make a version the one that answers."),
     "rollback": Entry("rollback", MAKE, "Let a former champion answer again."),
     "approve": Entry(
-        "approve", MAKE, "Let a retrained version that waits for a person answer, or refuse it."
+        "approve", MAKE, "Let a waiting version answer, or refuse it."
     ),
     "jobs": Entry("jobs", MAKE, "List a project's retrainings, or cancel one."),
     "worker": Entry(
-        "worker", MAKE, "Do a project's retrainings, one at a time, each in a process of low priority."
+        "worker", MAKE, "Do a project's retrainings."
     ),
     "bundle": Entry("bundle", MAKE, "Examine a bundle."),
     "serve": Entry("serve", USE, "Serve released versions over HTTP."),
@@ -51,7 +51,7 @@ VERBS: dict[str, Entry] = {
     "feedback": Entry("feedback", USE, "Tell what was true of predictions."),
     "keys": Entry("keys", USE, "Make, list and revoke API keys."),
     "why": Entry("why", SEE, "Say where an answer came from."),
-    "history": Entry("history", SEE, "Tell what happened: every release and event, the newest last."),
+    "history": Entry("history", SEE, "Tell what happened, the newest last."),
     "reproduce": Entry("reproduce", SEE, "Make a version again from what was recorded, and compare."),
     "config": Entry("config", SEE, "Show every setting, its value and its source."),
     "doctor": Entry("doctor", SEE, "Find what is missing, and say what to do."),
