@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -68,11 +69,17 @@ def command(
     """Serve released versions over HTTP.
 
     A project's server follows its releases: 'modelwright promote' reaches it within two seconds,
-    without a failed request. Ctrl+C finishes the requests under way and stops.
+    without a failed request. Ctrl+C finishes the requests under way and stops. In a SageMaker
+    container, with nothing named, it serves /opt/ml/model on port 8080.
     """
+    from modelwright.serve.container import sagemaker_container
     from modelwright.serve.launch import serve
     from modelwright.serve.plan import serve_settings
 
+    container = None if paths or bundles else sagemaker_container(os.environ)
+    if container is not None:
+        bundles, host, insecure = (str(container.bundle),), host or "0.0.0.0", True  # noqa: S104
+        port, workers = port or container.port, workers or container.workers
     flags: dict[str, object] = {"port": port or None, "host": host, "workers": workers}
     targets, settings, threshold = _targets(terminal, paths, bundles, flags)
     told = serve_settings(
@@ -88,6 +95,7 @@ def command(
         origins=origins,
         certificate=tls_cert,
         private_key=tls_key,
+        sagemaker=container is not None,
         retrain_threshold=threshold,
     )
     serve(told, on_ready=lambda ready: _tell(terminal, ready))

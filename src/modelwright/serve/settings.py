@@ -68,6 +68,7 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
         insecure: Somebody else keeps strangers away.
         origins: Web pages that may send requests (CORS).
         certificate, private_key: Files for TLS; both or none.
+        sagemaker: ``/invocations`` speaks SageMaker's protocol, not MLflow's.
         limits: What a client may ask for.
         retrain_threshold: New samples that start a retraining, shown in ``/metrics``.
         keep_days, keep_rows: Retention of the prediction log; ``None`` keeps all.
@@ -88,6 +89,7 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
     origins: tuple[str, ...] = ()
     certificate: str = ""
     private_key: str = ""
+    sagemaker: bool = False
     limits: Limits = Limits()
     retrain_threshold: int | None = None
     keep_days: float | None = None
