@@ -123,7 +123,7 @@ BENCHMARK = Benchmark(
     f"categorical feature, each stream with a profile of its own from {REFERENCE_ROWS:,} rows, watched with "
     "the default settings in batches of 100 rows. A shift comes after 1,000 stable rows; counted are the "
     "rows up to the one at which it was noticed. River's detectors get each numeric feature alone; "
-    "Page-Hinkley is our implementation with River's settings; the tests hold it to alarm at the same rows.",
+    "Page-Hinkley is ours with River's settings, which the tests hold to alarm at the same rows.",
     run=run,
     packages=("numpy", "river"),
 )

@@ -186,7 +186,14 @@ def _cells(finding: Finding) -> Sequence[str]:
     name = f"prediction: {finding.name}" if finding.prediction else finding.name
     size = f"{finding.size:.3f}" if finding.measure == "psi" else f"{100 * finding.size:+.1f} %"
     p = f"{finding.p_value:.1g}" if finding.p_value >= 1e-9 else "<1e-9"
-    return name, "yes" if finding.drifted else "", size, p, wording.change(finding)
+    quiet = f"as in training (largest gap {wording.percent(finding.distance)})"
+    return (
+        name,
+        "yes" if finding.drifted else "",
+        size,
+        p,
+        wording.change(finding) if finding.drifted else quiet,
+    )
 
 
 def _apart(apart: Separation) -> str:

@@ -122,7 +122,7 @@ class Adwin:
     def _shrink(self) -> list[Change]:
         """Drop oldest buckets while two parts of a window differ; one change for each such stream."""
         changes: list[Change] = []
-        channels = np.arange(self._sums.shape[1])
+        channels = np.arange(self._sums.shape[1]) if len(self._levels) > 1 else np.arange(0)
         first = True
         while len(channels):
             counts, excess, before, now = self._cuts(channels)

@@ -75,18 +75,16 @@ class AlarmBook(msgspec.Struct):
         """An alarm that does not stand yet."""
         self.standing[f"{alarm.topic} {alarm.name}"] = Standing(alarm=alarm, last=alarm.row)
 
+    def amend(self, alarm: Alarm) -> None:
+        """Put ``alarm`` in the place of the one that stands under its name."""
+        self.standing[f"{alarm.topic} {alarm.name}"].alarm = alarm
+
     def clear(self, row: int, time: datetime | None) -> list[Alarm]:
         """Take back what has been calm long enough; the alarms taken back, as cleared ones."""
         calm = [key for key, held in self.standing.items() if row - held.last >= self.calm]
-        return [
-            msgspec.structs.replace(
-                held,
-                cleared=True,
-                row=row,
-                time=time,
-                examples=(),
-                message=f"Over: {held.message[0].lower() if held.message[0] != chr(39) else held.message[0]}"
-                f"{held.message[1:]} It has been as in training for {self.calm:,} rows.",
-            )
-            for held in (self.standing.pop(key).alarm for key in calm)
-        ]
+        return [self._cleared(self.standing.pop(key).alarm, row, time) for key in calm]
+
+    def _cleared(self, alarm: Alarm, row: int, time: datetime | None) -> Alarm:
+        over = "It has been as in training" if alarm.finding is not None else "It has not changed further"
+        message = f"Over: {alarm.message} {over} for {self.calm:,} rows."
+        return msgspec.structs.replace(alarm, cleared=True, row=row, time=time, examples=(), message=message)

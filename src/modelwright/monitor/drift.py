@@ -96,8 +96,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def rank(self) -> tuple[bool, float]:
-        """Order by which findings are told: drifted first, then by size in units of its threshold."""
-        return (not self.drifted, -abs(self.size) / self.threshold)
+        """Order by which findings are told: drifted first, then by size."""
+        return (not self.drifted, -abs(self.size))
 
 
 class WindowDrift(msgspec.Struct, frozen=True, kw_only=True):
@@ -317,7 +317,7 @@ def _categories(profile: ColumnProfile, counts: ColumnCounts, settings: DriftSet
     known, known_before = counts.known, profile.rows - profile.missing
     _, p = statistics.g_test(*_pooled(before, now))
     changes = np.array(now) / known - np.array(before) / known_before
-    most = int(np.abs(changes).argmax())
+    most = int((np.abs(changes) + 1e-9 * (changes > 0)).argmax())  # of two that changed alike, what gained
     names = [*profile.categories, "(others)"]
     return Finding(
         name=profile.name,

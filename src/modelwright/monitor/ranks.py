@@ -46,7 +46,8 @@ class Ranker:
     def __call__(self, values: np.ndarray) -> Floats:
         """Ranks [rows] of a column array [rows]."""
         if self._shares is None:
-            return np.asarray(np.interp(values, self._points, self._ranks), dtype=np.float64)
+            ranks = np.interp(values, self._points, self._ranks)
+            return np.where(np.isnan(values), np.nan, ranks)
         shares = {"": np.nan, **self._shares}
         return np.array([shares.get(word, 0.0) for word in values.tolist()], dtype=np.float64)
 

@@ -17,7 +17,7 @@ from modelwright.monitor import wording
 from modelwright.monitor.adwin import Adwin, AdwinSettings, AdwinState
 from modelwright.monitor.alarms import Alarm, AlarmBook
 from modelwright.monitor.counts import ColumnArrays, ColumnCounts, add, count, seen_categories
-from modelwright.monitor.drift import DriftSettings, Finding, WindowDrift, compare
+from modelwright.monitor.drift import DriftSettings, Finding, Topic, WindowDrift, compare
 from modelwright.monitor.examples import example_rows
 from modelwright.monitor.page_hinkley import Change, PageHinkley, PageHinkleyState, settings_for
 from modelwright.monitor.ranks import Ranker, ranker
@@ -262,18 +262,18 @@ class Watch:
         ids: Sequence[str] | None,
     ) -> list[Alarm]:
         raised: list[Alarm] = []
-        for finding in judged.findings if judged is not None else ():
-            topic = "predictions" if finding.prediction else finding.topic.value
-            if self._signalled(finding, topic, row):
-                at = _Moment(topic, finding.name, "window", row, self._blocks[-_BLOCKS - 1].first)
-                raised.append(self._raise(at, wording.sentence(finding), finding))
-        for change in changes:
+        for change in sorted(changes, key=lambda change: change.row):
             channel = self._channels[change.channel]
             if not self._book.stands(channel.topic, channel.name, row):
                 at = _Moment(channel.topic, channel.name, change.detector, change.row, change.since)
                 found = self._finding(channel, change.since)
                 said = _streamed(channel, change) if found is None else wording.sentence(found)
                 raised.append(self._raise(at, said, found))
+        for finding in judged.findings if judged is not None else ():
+            topic = _topic_of(finding)
+            if self._signalled(finding, topic, row):
+                at = _Moment(topic, finding.name, "window", row, self._blocks[-_BLOCKS - 1].first)
+                raised.append(self._raise(at, wording.sentence(finding), finding))
         shown = [self._with_examples(alarm, columns, ids) for alarm in raised]
         return [*shown, *self._book.clear(row, self._time_of(row))]
 
@@ -325,7 +325,7 @@ class Watch:
             return alarm
         rows = example_rows(profile, alarm.finding, columns, ids=ids)
         shown = msgspec.structs.replace(alarm, examples=rows)
-        self._book.raise_(shown)
+        self._book.amend(shown)
         return shown
 
     def _time_of(self, row: int) -> datetime | None:
@@ -368,6 +368,15 @@ def _length(columns: ColumnArrays, given: Mapping[str, Mapping[str, np.ndarray]]
 
 def _added(first: ColumnCounts | None, second: ColumnCounts) -> ColumnCounts:
     return second if first is None else add(first, second)
+
+
+def _topic_of(finding: Finding) -> str:
+    """What an alarm is about; numbers beyond their range are changed values, no matter of their own."""
+    if finding.prediction:
+        return "predictions"
+    if finding.topic is Topic.UNSEEN and not finding.about:
+        return Topic.VALUES.value
+    return finding.topic.value
 
 
 def _streamed(channel: Channel, change: Change) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from modelwright.monitor.drift import Finding, Topic, WindowDrift
 
 _NAMED = 3
@@ -9,7 +11,7 @@ _NAMED = 3
 
 def number(value: float) -> str:
     """A number with as many digits as a person needs."""
-    return f"{value:,.0f}" if 1e4 <= abs(value) < 1e12 else f"{value:.4g}"
+    return f"{value:,.0f}" if 1e3 <= abs(value) < 1e12 else f"{value:.3g}"
 
 
 def percent(share: float) -> str:
@@ -51,7 +53,15 @@ def change(finding: Finding) -> str:
 def _moved(finding: Finding, spread_before: float, spread_now: float) -> str:
     step = (finding.now - finding.before) / spread_before if spread_before > 0 else 0.0
     ratio = spread_now / spread_before if spread_before > 0 else 1.0
-    if abs(step) < 0.3 and (ratio > 1.25 or ratio < 0.8):
+    if spread_now == 0 and spread_before > 0:
+        return f"it has one value only ({number(finding.now)})"
+    turned = ratio > 1.25 or ratio < 0.8
+    if turned and finding.before and abs(finding.now / finding.before / ratio - 1) < 0.1:
+        return (
+            f"its values are about {number(ratio)} times those of training "
+            f"(mean {number(finding.now)}, in training {number(finding.before)})"
+        )
+    if turned and abs(math.log(max(ratio, 1e-9))) > abs(step):
         return (
             f"its spread is {number(ratio)} times that of training "
             f"({number(spread_now)}, in training {number(spread_before)})"

@@ -306,7 +306,7 @@ def _thresholds(tree: Tree, parts: list[_Part]) -> None:
 
 
 def _durations(tree: Tree, parts: list[_Part]) -> None:
-    places: list[Path_] = [("retrain", "cooldown")]
+    places: list[Path_] = [("retrain", "cooldown"), ("retrain", "every")]
     places += [(*part.path, "train", "search", "timeout") for part in _with_shared(parts)]
     for path in places:
         value = _at(tree.data, path)

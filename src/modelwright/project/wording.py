@@ -141,7 +141,9 @@ def _inner(kind: Any) -> Any:
 
 def _may_be_other(path: Path_) -> bool:
     """Whether the place takes text or something else, so that text must not be made of a number."""
-    return path[-1:] in (("source",), ("timeout",), ("cooldown",)) or path[-2:-1] == ("candidates",)
+    return path[-1:] in (("source",), ("timeout",), ("cooldown",), ("every",)) or path[-2:-1] == (
+        "candidates",
+    )
 
 
 def _put(data: Any, path: Path_, value: str) -> None:

@@ -93,4 +93,4 @@ def _losses(challenger: np.ndarray, champion: np.ndarray) -> tuple[float, float]
     mean = float(difference.mean())
     certain = 0.0 if mean < 0 else 1.0
     p = 0.5 * math.erfc(-mean / error / math.sqrt(2.0)) if error else certain
-    return (mean / loss if loss > 0 else math.copysign(math.inf, mean) if mean else 0.0), p
+    return (mean / loss if loss > 0 else float(np.sign(mean))), p

@@ -249,6 +249,11 @@ class LaneProtocol(HttpToolsProtocol):
         self.running = cycle
         super()._start_asgi_task(cycle, app)
 
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's words
+        """What the parser cannot read: uvicorn's own words are no JSON."""
+        if not self.transport.is_closing():
+            self.refuse_connection(400, "This is no HTTP request that can be read.")
+
     def refuse_connection(self, status: int, message: str) -> None:
         """Say why, and close: the request cannot be told from what follows it."""
         body = b'{"error":"%s"}' % message.encode()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import shutil
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +14,7 @@ import numpy as np
 
 from modelwright.bundle.format import Manifest
 from modelwright.bundle.write import write_bundle
-from modelwright.errors import StorageFailure
+from modelwright.errors import ModelwrightError, StorageFailure
 from modelwright.project.load import Project
 from modelwright.project.settings import Settings
 from modelwright.schema.urls import mask_url
@@ -76,6 +78,20 @@ class Publisher:
         self.progress.stage(Stage.TRACK)
         version, folder = self._reserve()
         report = self.settings.work_dir / "reports" / f"v{version}"
+        with self._swept(version, folder, report):
+            return self._publish(models, decision, version, folder, report, release=release, actor=actor)
+
+    def _publish(
+        self,
+        models: Sequence[Made],
+        decision: Decision,
+        version: int,
+        folder: Path,
+        report: Path,
+        *,
+        release: bool,
+        actor: str,
+    ) -> Outcome:
         plots = self._draw(models, report)
         parent = self._start_run(version, decision)
         winners = [
@@ -103,6 +119,18 @@ class Publisher:
             self._release(version, decision, model_version, actor)
             return _released(outcome)
         return outcome
+
+    @contextlib.contextmanager
+    def _swept(self, version: int, *folders: Path) -> Iterator[None]:
+        """Remove the folders of a version that came to nothing: on a full disk they would be in the way."""
+        try:
+            yield
+        except BaseException:
+            with contextlib.suppress(ModelwrightError):
+                if self.store.versions.get(self.project.name, version) is None:
+                    for folder in folders:
+                        shutil.rmtree(folder, ignore_errors=True)
+            raise
 
     def _judge(self, models: Sequence[Made]) -> Decision:
         champion = self._champion() if self.compare else None

@@ -1,4 +1,4 @@
-"""The keeper's loop: deliver journals, watch releases, apply retention."""
+"""The keeper's loop: deliver journals, watch releases, have due retrainings done, apply retention."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from modelwright.errors import ModelwrightError
 from modelwright.serve.keeping.delivery import Delivery
 from modelwright.serve.keeping.releases import ReleaseWatch
+from modelwright.serve.keeping.retraining import Retraining
 from modelwright.serve.keeping.stores import Stores
 from modelwright.serve.processes import announce
 from modelwright.serve.settings import Child, Word
@@ -37,6 +38,11 @@ class Keeper:
         self._stores = stores
         self.delivery = Delivery(child.settings.journals, stores)
         self.releases = ReleaseWatch(child.settings.targets, stores, child.live)
+        self.retraining = [
+            Retraining(target, stores.of(target.project), target.store_url or child.settings.store_url)
+            for target in child.settings.targets
+            if target.project_file
+        ]
         self._next_releases = 0.0
         self._next_retention = time.monotonic() + _RETENTION
         self._away = 0.0
@@ -49,6 +55,8 @@ class Keeper:
             if now >= self._next_releases:
                 self._next_releases = now + _RELEASES
                 self.releases.look()
+            for each in self.retraining:
+                each.look()
             if now >= self._next_retention:
                 self._next_retention = now + _RETENTION
                 self._prune()
@@ -60,7 +68,9 @@ class Keeper:
         return 0.0 if delivered else _TURN
 
     def drain(self, seconds: float) -> None:
-        """Deliver what is left, for a while."""
+        """End what trains, and deliver what is left, for a while."""
+        for each in self.retraining:
+            each.close()
         end = time.monotonic() + seconds
         try:
             while self.delivery.holds_lock() and self.delivery.run_once() and time.monotonic() < end:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from modelwright.serve.errors import ServeError, clip
 
+_MOST_DIGITS = 12
 _YES, _NO = frozenset({"true", "1", "yes", "known"}), frozenset({"false", "0", "no", "unknown"})
 
 
@@ -30,7 +31,7 @@ def whole(query: Mapping[str, str], name: str, default: int | None, *, most: int
     text = query.get(name)
     if text is None:
         return default
-    if not (text.isascii() and text.isdigit()) or not 1 <= int(text[:12]) <= most:
+    if not (text.isascii() and text.isdigit()) or len(text) > _MOST_DIGITS or not 1 <= int(text) <= most:
         raise BadQuery(name, text, f"a whole number from 1 to {most}")
     return int(text)
 

@@ -1,0 +1,29 @@
+"""``python -m modelwright.retrain.mirror PROJECT``: lets MLflow's alias ``champion`` follow the store."""
+
+from __future__ import annotations
+
+import sys
+
+from modelwright.project.load import load
+from modelwright.project.settings import resolve
+from modelwright.store.engine import open_store
+from modelwright.train.track import mirror_release
+
+
+def main(path: str) -> None:
+    """Point the alias at what is live now; what goes wrong becomes an event and stops nothing."""
+    project = load(path)
+    settings = resolve(project)
+    with open_store(settings.store_url) as store:
+        live = store.releases.current(project.name)
+        if live is None:
+            return
+        told = mirror_release(
+            settings.tracking_uri, project=project.name, version=live.version, working=settings.work_dir
+        )
+        if told:
+            store.events.add(project.name, "alias", told, {"version": live.version})
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,213 @@
+"""Which version answers: promoted after a duel, approved by a person, taken back. Each is one release row."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from modelwright.bundle.read import BundleInvalid, verify
+from modelwright.errors import ExitCode, ModelwrightError
+from modelwright.monitor.due import WAITING
+from modelwright.project.load import Project
+from modelwright.project.settings import Settings
+from modelwright.store.errors import IllegalMove
+from modelwright.store.ports import Store
+from modelwright.store.records import JobRecord, JobState, ReleaseRecord, VersionRecord
+
+REFUSED = "retrain_refused"
+_HISTORY = 1_000
+
+
+class NothingToRollBack(ModelwrightError):
+    """There is no former champion."""
+
+    code = ExitCode.USAGE
+
+
+class NothingWaits(ModelwrightError):
+    """No version waits for a person's word, or not this one."""
+
+    code = ExitCode.USAGE
+
+
+@dataclass(frozen=True)
+class Changed:
+    """Another version answers.
+
+    Attributes:
+        release: The new row.
+        previous: The version that answered before.
+    """
+
+    release: ReleaseRecord
+    previous: int
+
+
+def former(store: Store, project: str) -> int | None:
+    """The version that was champion before the present one, as if what was taken back had never been.
+
+    After 1, 2, 3 and a rollback to 2, the former champion is 1.
+    """
+    line: list[int] = []
+    for release in reversed(store.releases.list(project, limit=_HISTORY)):
+        if release.version in line:
+            del line[line.index(release.version) :]
+        line.append(release.version)
+    return line[-2] if len(line) > 1 else None
+
+
+def roll_back(
+    store: Store, project: str, settings: Settings, *, version: int | None, reason: str, actor: str
+) -> Changed:
+    """Let a former champion answer again.
+
+    Args:
+        store: The store.
+        project: Its name.
+        settings: Where bundles lie.
+        version: Which; by default the one before the present champion.
+        reason: Why.
+        actor: Who says so.
+
+    Raises:
+        NothingToRollBack: There is no former champion, or ``version`` never was one, or it answers now.
+        BundleInvalid: Its bundle was damaged since; the present champion stays.
+    """
+    releases = store.releases.list(project, limit=_HISTORY)
+    if not releases:
+        raise NothingToRollBack(
+            f"Nothing of '{project}' was ever released.", "Train a version with: modelwright train"
+        )
+    live = releases[0].version
+    wanted = former(store, project) if version is None else version
+    if wanted is None:
+        raise NothingToRollBack(
+            f"No champion came before version {live}.", "See all versions with: modelwright versions"
+        )
+    if wanted == live:
+        raise NothingToRollBack(f"Version {live} answers now.", "Name another, or none for the one before.")
+    if wanted not in {release.version for release in releases}:
+        raise NothingToRollBack(
+            f"Version {wanted} never was champion, so there is nothing to go back to.",
+            f"To make it answer: modelwright promote {wanted}",
+        )
+    verified(store, project, settings, wanted)
+    release = store.releases.append(project, wanted, reason=reason, actor=actor)
+    store.events.add(
+        project,
+        "rolled_back",
+        f"Version {wanted} answers again instead of version {live}: {reason}",
+        {"version": wanted, "previous": live, "release": release.sequence, "actor": actor},
+    )
+    return Changed(release, live)
+
+
+def verified(store: Store, project: str, settings: Settings, version: int) -> VersionRecord | None:
+    """The version's record, its bundle checked to be the registered one; ``None`` where there is none.
+
+    Raises:
+        BundleInvalid: It is damaged, or another.
+    """
+    record = store.versions.get(project, version)
+    if record is None:
+        return None
+    path = settings.work_dir / record.bundle
+    if verify(path).content_hash != record.content_hash:
+        raise BundleInvalid(
+            f"The bundle at {path} is not the one that was registered.",
+            "Restore it from where it was made, or train a new version.",
+        )
+    return record
+
+
+def waiting(store: Store, project: str) -> list[JobRecord]:
+    """Jobs whose version won and waits for a person's word, the newest first."""
+    won = {event.data.get("job") for event in store.events.list(project, kind=WAITING, limit=_HISTORY)}
+    return [job for job in store.jobs.list(project) if job.state is JobState.JUDGED and job.id in won]
+
+
+def settle(
+    store: Store,
+    project: str,
+    settings: Settings,
+    *,
+    version: int | None,
+    approve: bool,
+    reason: str,
+    actor: str,
+) -> Changed | None:
+    """A person's word on a version that waits: it answers from now on, or never.
+
+    Args:
+        store: The store.
+        project: Its name.
+        settings: Where bundles lie.
+        version: Which; by default the newest that waits.
+        approve: Yes or no. Yes refuses those that have waited longer.
+        reason: Why.
+        actor: Who says so.
+
+    Raises:
+        NothingWaits: No version waits, or not this one.
+        BundleInvalid: Its bundle was damaged since; the present champion stays.
+    """
+    jobs = waiting(store, project)
+    job = next((job for job in jobs if version in (None, job.version)), None)
+    if job is None or job.version is None:
+        listed = ", ".join(str(job.version) for job in jobs)
+        raise NothingWaits(
+            f"Version {version} does not wait for approval." if version else "No version waits for approval.",
+            f"Those that wait: {listed}." if listed else "See the jobs with: modelwright jobs",
+        )
+    if not approve:
+        refuse(store, job, reason)
+        return None
+    verified(store, project, settings, job.version)
+    before = store.releases.current(project)
+    release = store.releases.append(project, job.version, reason=reason, actor=actor)
+    store.jobs.move(job.id, JobState.PROMOTED)
+    store.events.add(
+        project,
+        "promoted",
+        f"Version {job.version} answers now: {reason}",
+        {"version": job.version, "job": job.id, "release": release.sequence, "actor": actor},
+    )
+    for older in jobs:
+        if older.id != job.id and older.created < job.created:
+            refuse(store, older, f"Version {job.version} was approved instead.")
+    return Changed(release, before.version if before is not None else 0)
+
+
+def refuse(store: Store, job: JobRecord, reason: str) -> None:
+    """End a judged job without a promotion; an event says why."""
+    store.events.add(
+        job.project,
+        REFUSED,
+        f"Version {job.version} was not promoted: {reason}" if job.version else reason,
+        {"job": job.id, "version": job.version, "reason": reason},
+    )
+    try:
+        store.jobs.move(job.id, JobState.REJECTED, error=reason)
+    except IllegalMove:
+        return  # cancelled a moment ago: that stands
+
+
+def mirror_in_background(project: Project, settings: Settings) -> None:
+    """Let MLflow's alias follow, in a process of its own: MLflow takes seconds to load."""
+    with Path("/dev/null").open("r+b") as nothing:
+        subprocess.Popen(
+            [sys.executable, "-m", "modelwright.retrain.mirror", str(project.path)],
+            stdin=nothing,
+            stdout=nothing,
+            stderr=nothing,
+            start_new_session=True,
+            env={**_environment(), "MODELWRIGHT_WORK_DIR": str(settings.work_dir)},
+        )
+
+
+def _environment() -> dict[str, str]:
+    import os
+
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
