@@ -41,11 +41,8 @@ def project_target(project: Project, settings: Settings) -> Target:
         project=project.name,
         work_dir=str(settings.work_dir),
         store_url=settings.store_url,
-<<<<<<< HEAD
         new_classes=project.file.retrain.new_classes,
-=======
         project_file=str(project.path),
->>>>>>> main
     )
 
 

@@ -19,11 +19,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
         version: That bundle's.
         work_dir: Where a release's relative bundle folder starts.
         store_url: The project's store where it is not the server's; see ``ServeSettings.store_url``.
-<<<<<<< HEAD
         new_classes: Whether truths may name a class that the model does not know.
-=======
         project_file: The project's file, where it is retrained from; empty where it is not here.
->>>>>>> main
     """
 
     name: str
@@ -32,11 +29,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     version: int = 0
     work_dir: str = ""
     store_url: str = ""
-<<<<<<< HEAD
     new_classes: bool = False
-=======
     project_file: str = ""
->>>>>>> main
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
