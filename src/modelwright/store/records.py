@@ -98,7 +98,7 @@ class PredictionRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LabelRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """The truth that came for a prediction. Corrections are further rows: see ``store.truths``."""
+    """Truth that came for a prediction. Corrections are further rows; ``store.truths`` tells which counts."""
 
     sequence: int
     project: str
