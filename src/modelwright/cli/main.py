@@ -36,13 +36,9 @@ VERBS: dict[str, Entry] = {
     "versions": Entry("versions", MAKE, "List the registered versions."),
     "promote": Entry("promote", MAKE, "Make a version the one that answers."),
     "rollback": Entry("rollback", MAKE, "Let a former champion answer again."),
-    "approve": Entry(
-        "approve", MAKE, "Let a waiting version answer, or refuse it."
-    ),
+    "approve": Entry("approve", MAKE, "Let a waiting version answer, or refuse it."),
     "jobs": Entry("jobs", MAKE, "List a project's retrainings, or cancel one."),
-    "worker": Entry(
-        "worker", MAKE, "Do a project's retrainings."
-    ),
+    "worker": Entry("worker", MAKE, "Do a project's retrainings."),
     "bundle": Entry("bundle", MAKE, "Examine a bundle."),
     "serve": Entry("serve", USE, "Serve released versions over HTTP."),
     "predict": Entry("predict", USE, "Answer rows from a file or the command line."),
