@@ -41,8 +41,8 @@ def project_target(project: Project, settings: Settings) -> Target:
         project=project.name,
         work_dir=str(settings.work_dir),
         store_url=settings.store_url,
-        new_classes=project.file.retrain.new_classes,
         project_file=str(project.path),
+        new_classes=project.file.retrain.new_classes,
     )
 
 
@@ -75,6 +75,7 @@ def serve_settings(
     origins: Sequence[str] = (),
     certificate: str = "",
     private_key: str = "",
+    sagemaker: bool = False,
     retrain_threshold: int | None = None,
 ) -> ServeSettings:
     """What a server of ``targets`` is told.
@@ -90,6 +91,7 @@ def serve_settings(
         insecure: Serve beyond this machine without asking who it is.
         origins: Web pages that may send requests.
         certificate, private_key: Files for TLS.
+        sagemaker: ``/invocations`` speaks SageMaker's protocol, not MLflow's.
         retrain_threshold: New samples that start a retraining.
 
     Raises:
@@ -120,6 +122,7 @@ def serve_settings(
         origins=tuple(origins),
         certificate=certificate,
         private_key=private_key,
+        sagemaker=sagemaker,
         retrain_threshold=retrain_threshold,
     )
 
