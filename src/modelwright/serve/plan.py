@@ -42,6 +42,7 @@ def project_target(project: Project, settings: Settings) -> Target:
         work_dir=str(settings.work_dir),
         store_url=settings.store_url,
         project_file=str(project.path),
+        new_classes=project.file.retrain.new_classes,
     )
 
 

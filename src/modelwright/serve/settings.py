@@ -20,6 +20,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
         work_dir: Where a release's relative bundle folder starts.
         store_url: The project's store where it is not the server's; see ``ServeSettings.store_url``.
         project_file: The project's file, where it is retrained from; empty where it is not here.
+        new_classes: Whether truths may name a class that the model does not know.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     work_dir: str = ""
     store_url: str = ""
     project_file: str = ""
+    new_classes: bool = False
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
