@@ -12,7 +12,7 @@ from modelwright.errors import ExitCode, ModelwrightError
 from modelwright.project.load import Project
 from modelwright.project.settings import Settings
 from modelwright.serve.auth.local import may_start
-from modelwright.serve.settings import ServeSettings, Target
+from modelwright.serve.settings import Limits, ServeSettings, Target
 
 _MOST_WORKERS = 4
 
@@ -70,6 +70,8 @@ def serve_settings(
     sync: bool = True,
     keep_days: float | None = None,
     keep_rows: int | None = None,
+    drain_seconds: float = 20.0,
+    limits: Limits = Limits(),  # noqa: B008 - an immutable value
     auth: str | None = None,
     insecure: bool = False,
     origins: Sequence[str] = (),
@@ -87,6 +89,8 @@ def serve_settings(
         log_format: "text" or "json".
         sync: Whether an answer waits for the disk.
         keep_days, keep_rows: Retention of the prediction log; all is kept by default.
+        drain_seconds: How long requests in flight may take when the server stops.
+        limits: What a client may ask for.
         auth: Instead of what the environment says: "off", "keys", "oidc" or "keys,oidc".
         insecure: Serve beyond this machine without asking who it is.
         origins: Web pages that may send requests.
@@ -117,6 +121,8 @@ def serve_settings(
         log_format=log_format,
         keep_days=keep_days,
         keep_rows=keep_rows,
+        drain_seconds=drain_seconds,
+        limits=limits,
         auth=auth,
         insecure=insecure,
         origins=tuple(origins),
