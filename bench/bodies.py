@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,7 +71,7 @@ class Bodies:
         seed: Same seed, same bodies.
     """
 
-    def __init__(self, columns: dict[str, Sequence[Any]], name: str, *, seed: int = 0) -> None:
+    def __init__(self, columns: Mapping[str, Sequence[Any]], name: str, *, seed: int = 0) -> None:
         self._columns = columns
         self._names = list(columns)
         self._name = name

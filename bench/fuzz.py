@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import sys
 import time
 from collections import Counter
@@ -139,11 +140,9 @@ def _helpers() -> Any:
     """The tests' helpers that make bundles and servers."""
     sys.path.insert(0, str(TESTS))
     try:
-        import bundles
-        import serving
+        return importlib.import_module("bundles"), importlib.import_module("serving")
     finally:
         sys.path.remove(str(TESTS))
-    return bundles, serving
 
 
 BENCHMARK = Benchmark(

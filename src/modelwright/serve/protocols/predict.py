@@ -90,6 +90,7 @@ def of_row(
     if wrapper is not None:
         inner = value[wrapper]
         if isinstance(inner, list) and any(isinstance(item, dict | list) for item in inner):
+            _no_others(value, {wrapper, "id"}, ("body",))
             batch = {("instances" if key == wrapper else key): item for key, item in value.items()}
             return _batch(batch, headers, schema, most_rows)
     row, given = _one(value, schema, ("body",))
