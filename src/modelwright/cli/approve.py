@@ -23,9 +23,9 @@ from modelwright.cli.verb import project_option, verb
 def command(
     terminal: Terminal, *, version: int | None, project: str | None, refuse: bool, reason: str
 ) -> None:
-    """Let a retrained version that waits for a person answer, or refuse it.
+    """Let a retrained version that waits answer, or refuse it.
 
-    Versions wait where the project file says `retrain: {promotion: approval}`. `modelwright jobs` lists
+    Versions wait for a person where the project file says `retrain: {promotion: approval}`. `modelwright jobs` lists
     them with what came of their duels.
     """
     from modelwright.cli.actor import actor

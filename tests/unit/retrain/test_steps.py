@@ -99,7 +99,7 @@ POINTS = [
 ]
 
 
-@pytest.mark.parametrize(("at", "after"), POINTS, ids=lambda value: str(value))
+@pytest.mark.parametrize(("at", "after"), POINTS, ids=str)
 def test_killed_anywhere_it_goes_on_and_does_nothing_twice(served, at, after):
     """One version, one duel, one release and every sample used once, wherever the process was killed."""
     served.again(proof="not_worse")
@@ -118,7 +118,7 @@ def test_killed_anywhere_it_goes_on_and_does_nothing_twice(served, at, after):
 
 
 def test_poisoned_samples_do_not_replace_the_champion(served):
-    """Many wrongly labelled rows make a worse model; the original rows that nobody learned from keep it out."""
+    """Many wrong labels make a worse model; the original rows that nobody learned from keep it out."""
     poison = [{**row, "label": "no" if row["label"] == "yes" else "yes"} for row in rows(150, 3)]
     served.give(poison)
     job = taken(served)
