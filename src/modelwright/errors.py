@@ -27,6 +27,7 @@ class ExitCode(IntEnum):
     BUSY = 9  # another command is at work in the same project
     STORAGE = 10  # the disk is full or the place is not writable
     TRAINING = 11  # no candidate could be trained
+    DRIFT = 12  # the rows are distributed otherwise than the training data
     INTERRUPTED = 130
 
 

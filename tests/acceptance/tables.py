@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 Row = dict[str, Any]
-_WORDS = "the a box parcel came to my house and café naïve it was on monday with blue tape".split()
+_WORDS = "the a box parcel came to my house and café naïve it was on monday with blue tape".split()  # noqa: SIM905
 _CITIES = ("Zürich", "São Paulo", "東京", "Saint-Étienne", 'O"Neil', "New, York", "it's")
 _MOODS = {True: ("great", "lovely", "fine", "swift"), False: ("broken", "late", "awful", "slow")}
 

@@ -203,6 +203,20 @@ def test_odd_json_is_refused(server: Server, body: bytes) -> None:
         assert reply.json()["error"]
 
 
+@pytest.mark.parametrize(
+    "value", ["1" + "0" * 25, "[" * 400 + "]" * 400, '"' + "x" * 100_000 + '"', '{"a": {"b": [1]}}']
+)
+def test_odd_values_are_answered_or_refused_and_logged(server: Server, value: str) -> None:
+    """Values no cell can be, alone and in a batch: an answer or a refusal, with an id in the log."""
+    row = f"[{value}, 1, 1, 1]"
+    for body in (f'{{"features": {row}}}', f'{{"instances": [{row}, [5.1, 3.5, 1.4, 0.2]]}}'):
+        reply = server.client.post("/predict", content=body, headers={"content-type": "application/json"})
+        assert reply.status_code in {200, 400}, reply.text
+        document = reply.json()
+        id = document.get("prediction_id") or document["predictions"][0]["prediction_id"]
+        assert server.client.get(f"/predictions/{id}").status_code == 200
+
+
 def test_a_client_that_leaves_in_the_middle_hurts_nobody(server: Server) -> None:
     """Half a head, half a body, or gone before the reply."""
     whole = head(length=len(BODY)) + BODY

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 import pytest
 
 from acceptance.program import run
@@ -240,4 +239,8 @@ def test_several_projects_in_one_server_swap_apart(tmp_path: Path) -> None:
         )
         assert shown["project"] == "lily"
         assert server.stop() == 0
-    assert np.all([load.received for load in loads])
+    for name, load in zip(names, loads, strict=True):
+        with stored(tmp_path / name / ".modelwright") as store:
+            assert len(store.predictions.get_many(name, [each.id for each in load.received])) == len(
+                load.received
+            )

@@ -13,6 +13,8 @@ import sqlite3
 import subprocess
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from acceptance.program import Server, command, environment, example, free_port, get, post, run, serving
@@ -217,6 +219,29 @@ def test_bad_data_is_refused_and_leaves_nothing(tmp_path, case):
     assert "Traceback" not in refused.err
     assert word in refused.err
     assert not list(tmp_path.glob(".modelwright/bundles/*"))
+
+
+def test_a_data_file_that_is_not_there_is_named(tmp_path):
+    """A mistyped data file is said to be missing, with the near name that is there."""
+    (tmp_path / "sales.csv").write_text("a,label\n1,2\n")
+    refused = run("up", "sale.csv", "--target", "label", cwd=tmp_path)
+    assert refused.code == 4, refused.err
+    assert "There is no file" in refused.err
+    assert "sales.csv" in refused.err
+
+
+def test_a_folder_of_parquet_becomes_a_project(tmp_path):
+    """``up FOLDER --target label`` takes a folder of Parquet; the project is written beside it."""
+    (tmp_path / "rows").mkdir()
+    for part in range(2):
+        table = pa.table(
+            {"x": [float(i % 10) for i in range(60)], "label": [int(i % 10 > 4) for i in range(60)]}
+        )
+        pq.write_table(table, tmp_path / "rows" / f"part{part}.parquet")
+    done = run("up", tmp_path / "rows", "--target", "label", "--no-serve", "--json")
+    assert done.code == 0, done.err
+    assert done.json["metrics"]["accuracy"]["value"] > 0.9
+    assert (tmp_path / "project.yaml").is_file()
 
 
 def test_a_truncated_gzip_is_refused(tmp_path, iris):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 
 from modelwright.store.errors import UnknownPrediction, Unstorable
-from modelwright.testing.factories import NOON, prediction, predictions
+from modelwright.store.records import Truth
+from modelwright.testing.factories import NOON, prediction, predictions, version
 
 
 def ids(records):
@@ -121,10 +123,10 @@ def test_pruning_by_number_keeps_the_newest(store):
 
 
 def test_labels_are_corrected_by_further_labels(store):
-    """All labels of a prediction are kept in order, and the last one counts."""
+    """All labels of a prediction are kept in order, and the last one of whoever spoke first counts."""
     store.predictions.add([prediction("a"), prediction("b")])
     first = store.labels.add("iris", "a", "setosa", client="ann")
-    second = store.labels.add("iris", "a", {"class": "virginica"})
+    second = store.labels.add("iris", "a", {"class": "virginica"}, client="ann")
     assert list(store.labels.get("iris", "a")) == [first, second]
     assert second.sequence > first.sequence
     assert (first.target, first.client, first.prediction_id) == ("setosa", "ann", "a")
@@ -140,3 +142,65 @@ def test_a_label_may_overtake_its_prediction(store):
     assert store.predictions.add([prediction("late"), prediction("late", project="fraud")]) == 2
     assert ids(store.predictions.history("iris", labelled=True)) == ["late"]
     assert list(store.predictions.history("fraud", labelled=True)) == []
+
+
+def test_the_ids_around_one_are_found(store):
+    """In the order of ids, some before and some after, of this project only; the id need not be there."""
+    store.predictions.add([prediction(id) for id in ("a", "b", "d", "e", "Z", "é")])
+    store.predictions.add([prediction("c", project="fraud")])
+    assert store.predictions.neighbours("iris", "c", limit=2) == ["b", "d"]
+    assert store.predictions.neighbours("iris", "d", limit=2) == ["b", "d"]
+    assert store.predictions.neighbours("iris", "c") == ["Z", "a", "b", "d", "e", "é"]
+    assert store.predictions.neighbours("iris", "", limit=2) == ["Z"]
+    assert store.predictions.neighbours("none", "c") == []
+
+
+def test_what_becomes_of_a_truth(store):
+    """Joined once, duplicates not stored, corrections and contradictions kept, orphans joined later."""
+    store.versions.add(version(1))
+    store.versions.add(version(2))
+    store.releases.append("iris", 2, reason="", actor="ann")
+    store.predictions.add([prediction("a"), prediction("b", version=2)])
+
+    def tell(client, **targets):
+        truths = [Truth(id, target) for id, target in targets.items()]
+        return [
+            (each.outcome.value, each.late) for each in store.labels.record("iris", truths, client=client)
+        ]
+
+    assert tell("ann", a=0, b=1, c=2) == [("joined", True), ("joined", False), ("orphan", False)]
+    assert tell("ann", a=0, b=2, c=2) == [("duplicate", False), ("corrected", False), ("duplicate", False)]
+    assert tell("bob", a=0, b=3) == [("duplicate", False), ("contradicting", False)]
+    assert tell("bob", b=3) == [("duplicate", False)]
+    assert store.labels.latest("iris", ["b"])["b"].target == 2
+    assert [label.target for label in store.labels.get("iris", "b")] == [1, 2, 3]
+    assert tell("operator:eve", b=3) == [("corrected", False)]
+    assert store.labels.latest("iris", ["b"])["b"].target == 3
+    assert tell("ann", b=1) == [("contradicting", False)]
+    assert ids(store.predictions.history("iris", labelled=True)) == ["b", "a"]
+    store.predictions.add([prediction("c"), prediction("c", project="fraud")])
+    assert ids(store.predictions.history("iris", labelled=True)) == ["c", "b", "a"]
+    assert store.labels.record("iris", [], client="ann") == []
+    assert store.labels.latest("fraud", ["a", "c"]) == {}
+
+
+def test_many_truths_at_once(store):
+    """More than one statement can carry, each with its own outcome, in order."""
+    store.predictions.add(predictions(6_000))
+    truths = [Truth(f"p{number:06d}", number % 3) for number in range(1, 6_101)]
+    told = [each.outcome.value for each in store.labels.record("iris", truths, client="ann")]
+    assert told == ["joined"] * 6_000 + ["orphan"] * 100
+    again = store.labels.record("iris", truths, client="ann")
+    assert {each.outcome.value for each in again} == {"duplicate"}
+    assert store.labels.count("iris") == 6_100
+
+
+def test_two_who_tell_the_same_at_once_join_it_once(store):
+    """However many tell a truth at the same time, one joins it."""
+    store.predictions.add([prediction("a")])
+    with ThreadPoolExecutor(8) as pool:
+        told = list(
+            pool.map(lambda n: store.labels.record("iris", [Truth("a", 1)], client=f"c{n}")[0], range(16))
+        )
+    assert sorted(each.outcome.value for each in told) == ["duplicate"] * 15 + ["joined"]
+    assert store.labels.count("iris") == 1

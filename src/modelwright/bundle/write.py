@@ -110,9 +110,7 @@ def _lay_out(contents: BundleContents) -> tuple[tuple[ModelEntry, ...], dict[str
         files[layout.DERIVE] = contents.derive_source.encode()
     if contents.example is not None:
         example = contents.example
-        files[layout.EXAMPLE] = (
-            example if isinstance(example, bytes) else msgspec.json.encode(example, order="sorted")
-        )
+        files[layout.EXAMPLE] = example if isinstance(example, bytes) else msgspec.json.encode(example)
     entries = []
     for model, name in zip(contents.models, _graph_names(contents.models), strict=True):
         files[name] = model.graph

@@ -16,9 +16,17 @@ class CannotAdopt(ModelwrightError):
 
 
 def is_data(where: str) -> bool:
-    """Whether ``where`` names data rather than a project: a file that is not YAML, or ``sklearn:NAME``."""
+    """Whether ``where`` names data rather than a project.
+
+    That is ``sklearn:NAME``, a file that is not YAML (also one that is not there, going by its name),
+    or a folder with Parquet files and no project file.
+    """
     path = Path(where)
-    return where.startswith("sklearn:") or (path.is_file() and path.suffix.lower() not in (".yaml", ".yml"))
+    if where.startswith("sklearn:"):
+        return True
+    if path.is_dir():
+        return not (path / FILE).exists() and any(path.glob("*.parquet"))
+    return path.suffix.lower() not in ("", ".yaml", ".yml")
 
 
 def adopt(where: str, *, target: str | None, task: Task | None, name: str | None) -> Path:

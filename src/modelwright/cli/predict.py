@@ -71,19 +71,24 @@ def command(
 ) -> None:
     """Answer rows from a file or the command line.
 
-    ROWS is a file (CSV, TSV, JSON, JSON lines, Parquet; also .gz), a folder of Parquet, "-" for standard input, or a row
-    written as name=value words or as JSON. The live version answers, unless --version or --bundle
-    says otherwise. A row that does not fit is told with its line, and nothing is written.
+    ROWS is a file (CSV, TSV, JSON, JSON lines, Parquet; also .gz), a folder of Parquet, "-" for
+    standard input, or a row written as name=value words or as JSON. The live version answers, unless
+    --version or --bundle says otherwise. A row that does not fit is told with its line, and nothing
+    is written.
     """
     from modelwright.bundle.read import open_bundle
     from modelwright.cli import rows_out
     from modelwright.cli.answering import Answering
+    from modelwright.cli.live import live_bundle
 
     if bundle is not None and (version is not None or project is not None):
         raise click.UsageError("--bundle stands alone, without --version and --project.")
     form = form or _form(terminal, output)
-    place, missing = (bundle, None) if bundle is not None else _of_project(terminal, project, version)
-    opened = open_bundle(place)
+    missing: Sequence[str] | None = None
+    if bundle is None:
+        live = live_bundle(terminal, project, version)
+        bundle, missing = live.path, live.project.file.data.missing
+    opened = open_bundle(bundle)
     run = Answering(opened, skip_invalid=skip_invalid)
     with rows_out.writer(form, output, terminal) as writer:
         run.answer(_rows(rows, source_form, opened, missing), writer)
@@ -104,38 +109,6 @@ def _form(terminal: Terminal, output: str | None) -> str:
     if terminal.json:
         return "json"
     return "table" if sys.stdout.isatty() else "csv"
-
-
-def _of_project(
-    terminal: Terminal, path: str | None, version: int | None
-) -> tuple[Path, Sequence[str] | None]:
-    """The bundle of the live or the given version, and how the project spells a missing value."""
-    from modelwright.cli.context import (
-        NothingTrained,
-        bundle_path,
-        nothing_trained,
-        open_project,
-        opened_store,
-    )
-    from modelwright.store.errors import UnknownVersion
-
-    project, settings = open_project(terminal, path)
-    with opened_store(settings, create=False) as store:
-        latest = None if store is None else store.versions.latest(project.name)
-        if store is None or latest is None:
-            raise nothing_trained(project)
-        if version is None:
-            release = store.releases.current(project.name)
-            if release is None:
-                raise NothingTrained(
-                    f"No version of project '{project.name}' is live.",
-                    f"Promote one (modelwright promote {latest.number}), or name it with --version.",
-                )
-            version = release.version
-        record = store.versions.get(project.name, version)
-    if record is None:
-        raise UnknownVersion(project.name, version, latest.number)
-    return bundle_path(settings, record), project.file.data.missing
 
 
 def _rows(

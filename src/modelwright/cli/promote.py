@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from modelwright.cli.terminal import Terminal
@@ -26,6 +28,7 @@ def command(terminal: Terminal, version: int, project: str | None, reason: str) 
     A version that the gate rejected is refused.
     """
     from modelwright.cli.context import bundle_path, nothing_trained, open_project, opened_store
+    from modelwright.train.track import mirror_release
 
     opened, settings = open_project(terminal, project)
     with opened_store(settings, create=False) as store:
@@ -37,7 +40,7 @@ def command(terminal: Terminal, version: int, project: str | None, reason: str) 
             _verify(bundle_path(settings, record), record.content_hash)
         # an unknown or a rejected version is refused by the store itself
         release = store.releases.append(
-            opened.name, version, reason=reason or "promoted by hand", actor=_actor()
+            opened.name, version, reason=reason or "promoted by hand", actor=actor()
         )
         store.events.add(opened.name, "promoted", f"Version {version} answers now: {release.reason}.")
     was = before.version if before is not None else None
@@ -52,6 +55,13 @@ def command(terminal: Terminal, version: int, project: str | None, reason: str) 
 
     data = {"project": opened.name, "version": version, "previous": was, "reason": release.reason}
     terminal.result(data, show)
+    sys.stdout.flush()
+    # The release is in force already; the alias only follows, and starting MLflow takes seconds.
+    note = mirror_release(
+        settings.tracking_uri, project=opened.name, version=version, working=settings.work_dir
+    )
+    if note:
+        terminal.say(note)
 
 
 def _verify(path: object, content_hash: str) -> None:
@@ -67,8 +77,8 @@ def _verify(path: object, content_hash: str) -> None:
         )
 
 
-def _actor() -> str:
-    """Who promotes, for the record."""
+def actor() -> str:
+    """Who is at the terminal, for the record."""
     import getpass
 
     try:

@@ -29,6 +29,7 @@ _MEANINGS = {
     ExitCode.BUSY: "another command is at work in the same project",
     ExitCode.STORAGE: "the disk is full or the place is not writable",
     ExitCode.TRAINING: "no candidate could be trained",
+    ExitCode.DRIFT: "`drift` found that the rows are distributed otherwise than the training data",
     ExitCode.INTERRUPTED: "interrupted by Ctrl+C",
 }
 

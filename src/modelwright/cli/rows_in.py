@@ -99,15 +99,15 @@ def read_file(
     Raises:
         InputUnreadable: It is absent, damaged, or not of its form; the line is named.
     """
+    if Path(path).is_dir():
+        yield from _folder(path, schema, missing)
+        return
     form = form or (None if path == "-" else form_of(path))
     if form is None and path != "-":
         raise InputUnreadable(
             f"The form of {path} is not known by its name.",
             f"Say it with --from: {', '.join(dict.fromkeys(FORMS.values()))}.",
         )
-    if Path(path).is_dir():
-        yield from _folder(path, schema, missing)
-        return
     try:
         with _opened(path) as stream:
             if form is None:

@@ -7,11 +7,49 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from modelwright.cli.context import bundle_path
+from modelwright.errors import ExitCode, ModelwrightError
 
 if TYPE_CHECKING:
     from modelwright.cli.terminal import Terminal
     from modelwright.project.settings import Settings
-    from modelwright.store.records import VersionRecord
+    from modelwright.store.ports import Store
+    from modelwright.store.records import ReleaseRecord, VersionRecord
+
+
+class Rejected(ModelwrightError):
+    """The gate refused the version that these inputs make."""
+
+    code = ExitCode.REJECTED
+
+
+def rejected(version: VersionRecord, live: ReleaseRecord | None) -> Rejected:
+    """The error for a version that was refused.
+
+    Args:
+        version: The refused one.
+        live: What answers all the same.
+    """
+    still = f"Version {live.version} still answers." if live else "Nothing is served."
+    return Rejected(
+        f"The gate rejected version {version.number} of {version.project}.",
+        f"{still} Improve the data or the candidates, or change the floors in the project file.",
+        details=version.decision.reasons,
+    )
+
+
+def registered(store: Store, project: str, number: int) -> VersionRecord:
+    """The record of a version that was there a moment ago."""
+    version = store.versions.get(project, number)
+    if version is None:
+        raise ModelwrightError(
+            f"Version {number} of {project} is not in the store any more.", "Run the command again."
+        )
+    return version
+
+
+def finish(terminal: Terminal, version: VersionRecord, settings: Settings) -> None:
+    """End a command that does not serve: the summary, or where everything is."""
+    terminal.result(summary(version, settings), lambda: show_places(terminal, version, settings))
 
 
 def summary(record: VersionRecord, settings: Settings, url: str | None = None) -> dict[str, Any]:

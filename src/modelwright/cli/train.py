@@ -6,13 +6,6 @@ import click
 
 from modelwright.cli.terminal import Terminal
 from modelwright.cli.verb import project_argument, verb
-from modelwright.errors import ExitCode, ModelwrightError
-
-
-class NotAccepted(ModelwrightError):
-    """The gate refused the new version."""
-
-    code = ExitCode.REJECTED
 
 
 @verb(
@@ -28,12 +21,13 @@ class NotAccepted(ModelwrightError):
 @click.option("--data", metavar="SOURCE", help="Train on this data instead of the project's own.")
 @click.option("--no-promote", is_flag=True, help="Register the version, but do not make it champion.")
 def command(terminal: Terminal, *, path: str | None, data: str | None, no_promote: bool) -> None:
-    """Train the candidates, check the winner and register it as a version.
+    """Train the candidates and register the winner.
 
     A version that reaches its floors, answers as the trained model did and is not worse than the
     champion becomes champion; one that does not is registered as rejected and never served.
     """
     from modelwright.cli.context import open_project, opened_store
+    from modelwright.cli.summary import finish, registered, rejected
     from modelwright.cli.training import run_training, show_outcome
 
     project, settings = open_project(terminal, path)
@@ -42,20 +36,12 @@ def command(terminal: Terminal, *, path: str | None, data: str | None, no_promot
         outcome = run_training(
             terminal, project, settings, store, data=data, release=not no_promote, actor="train"
         )
-    show_outcome(terminal, outcome)
-
-    def show() -> None:
+        show_outcome(terminal, outcome)
+        version = registered(store, project.name, outcome.version)
+        live = store.releases.current(project.name)
+    if not terminal.json:
         state = "champion" if outcome.released else outcome.decision.verdict.value
         terminal.print(f"{outcome.project} version {outcome.version}: {state}")
-        terminal.print(f"  bundle      {outcome.bundle}")
-        terminal.print(f"  report      {outcome.report}")
-        terminal.print(f"  experiment  {outcome.experiment}")
-
-    terminal.result(outcome.summary(), show)
+    finish(terminal, version, settings)
     if not outcome.accepted:
-        raise NotAccepted(
-            f"The gate rejected version {outcome.version} of {outcome.project}.",
-            "Improve the data or the candidates, or change the floors in the project file; "
-            "what was champion stays.",
-            details=outcome.decision.reasons,
-        )
+        raise rejected(version, live)

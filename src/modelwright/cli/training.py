@@ -41,8 +41,7 @@ def run_training(
     """Train a project under a progress bar; arguments as ``train_project`` takes them."""
     from modelwright.train.run import train_project
 
-    progress = _Silenced() if terminal.quiet else _Drawn(terminal, project.name)
-    with progress:
+    with drawn(terminal, project.name) as progress:
         return train_project(
             project,
             store=store,
@@ -52,6 +51,11 @@ def run_training(
             release=release,
             actor=actor,
         )
+
+
+def drawn(terminal: Terminal, project: str) -> _Silenced | _Drawn:
+    """What draws a training's progress, to be used with ``with``."""
+    return _Silenced() if terminal.quiet else _Drawn(terminal, project)
 
 
 def show_outcome(terminal: Terminal, outcome: Outcome) -> None:

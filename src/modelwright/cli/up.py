@@ -10,7 +10,6 @@ import click
 
 from modelwright.cli.terminal import Terminal
 from modelwright.cli.verb import verb
-from modelwright.errors import ExitCode, ModelwrightError
 
 if TYPE_CHECKING:
     from modelwright.project.load import Project
@@ -18,12 +17,6 @@ if TYPE_CHECKING:
     from modelwright.serve.launch import Readiness
     from modelwright.store.engine import SqlStore
     from modelwright.store.records import ReleaseRecord, VersionRecord
-
-
-class Rejected(ModelwrightError):
-    """The gate refused the version that these inputs make."""
-
-    code = ExitCode.REJECTED
 
 
 class Found(NamedTuple):
@@ -80,6 +73,7 @@ def command(
     what answered before goes on answering.
     """
     from modelwright.cli.context import open_project, opened_store
+    from modelwright.cli.summary import finish, registered
 
     flags: dict[str, object] = {"port": port or None, "host": host, "workers": workers}
     project, settings = open_project(terminal, _project_path(where, target, task, name), flags)
@@ -90,9 +84,9 @@ def command(
         if trained is None:
             version = _version(terminal, project, settings, store, retrain=retrain)
         else:
-            version = _registered(store, project.name, trained)
+            version = registered(store, project.name, trained)
     if no_serve:
-        _finish(terminal, version, settings)
+        finish(terminal, version, settings)
     elif "sklearn" in sys.modules:
         _start_afresh(version.number)
     else:
@@ -122,14 +116,15 @@ def _version(
         unchanged = _unchanged(terminal, settings, found)
         if unchanged is not None:
             return unchanged
+    from modelwright.cli.summary import finish, registered, rejected
     from modelwright.cli.training import run_training, show_outcome
 
     outcome = run_training(terminal, project, settings, store, data=None, release=True, actor="up")
     show_outcome(terminal, outcome)
-    version = _registered(store, project.name, outcome.version)
+    version = registered(store, project.name, outcome.version)
     if not outcome.accepted:
-        _finish(terminal, version, settings)
-        _reject(version, found.release)
+        finish(terminal, version, settings)
+        raise rejected(version, found.release)
     return version
 
 
@@ -148,6 +143,7 @@ def _look_up(project: Project, store: SqlStore) -> Found:
 def _unchanged(terminal: Terminal, settings: Settings, found: Found) -> VersionRecord | None:
     """The version that answers for these very inputs, if there is one whose bundle is still there."""
     from modelwright.cli.context import bundle_path
+    from modelwright.cli.summary import rejected
     from modelwright.store.records import Verdict
 
     version, live, release = found
@@ -155,7 +151,7 @@ def _unchanged(terminal: Terminal, settings: Settings, found: Found) -> VersionR
         return None
     if version.decision.verdict is Verdict.REJECTED:
         terminal.say(f"Nothing changed since version {version.number}, which the gate rejected.")
-        _reject(version, release)
+        raise rejected(version, release)
     if live is None or release is None or not bundle_path(settings, live).is_dir():
         return None
     if live.number == version.number:
@@ -166,36 +162,6 @@ def _unchanged(terminal: Terminal, settings: Settings, found: Found) -> VersionR
             f"{release.reason} To go back to it: modelwright promote {version.number}"
         )
     return live
-
-
-def _reject(version: VersionRecord, release: ReleaseRecord | None) -> None:
-    still = (
-        f"Version {release.version} still answers; 'modelwright serve' serves it."
-        if release
-        else "Nothing is served."
-    )
-    raise Rejected(
-        f"The gate rejected version {version.number} of {version.project}.",
-        f"{still} Improve the data or the candidates, or change the floors in the project file.",
-        details=version.decision.reasons,
-    )
-
-
-def _registered(store: SqlStore, project: str, number: int) -> VersionRecord:
-    version = store.versions.get(project, number)
-    if version is None:
-        raise ModelwrightError(
-            f"Version {number} of {project} is not in the store any more.", "Run the command again."
-        )
-    return version
-
-
-def _finish(terminal: Terminal, version: VersionRecord, settings: Settings, url: str | None = None) -> None:
-    """Say where everything is."""
-    from modelwright.cli.summary import show_places, summary
-
-    terminal.result(summary(version, settings, url), lambda: show_places(terminal, version, settings))
-    sys.stdout.flush()
 
 
 def _start_afresh(version: int) -> None:

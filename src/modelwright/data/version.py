@@ -9,10 +9,12 @@ relative path as a string.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import logging
 import os
+import sqlite3
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,11 +26,7 @@ from modelwright.errors import ExitCode, MissingExtra, ModelwrightError, Storage
 _CONFIG = "[core]\n    analytics = false\n    check_update = false\n"
 _NO_SCM = "    no_scm = true\n"
 _IGNORED = "/config.local\n/tmp\n/cache\n"
-_DVCIGNORE = (
-    "# Add patterns of files dvc should ignore, which could improve\n"
-    "# the performance. Learn more at\n"
-    "# https://dvc.org/doc/user-guide/dvcignore\n"
-)
+_DVCIGNORE = "# Files that DVC leaves alone, one pattern a line as in .gitignore.\n"
 _NEVER_HASHED = frozenset({".git", ".hg", ".dvc"})
 WORK = ".modelwright"
 
@@ -154,7 +152,7 @@ def version_data(path: Path, project_dir: Path) -> DatasetVersion:
     """
     path = path.absolute()
     dvc_file = path.with_name(path.name + ".dvc")
-    root = _dvc_root(path.parent)
+    root = dvc_root(path.parent)
     if root is None:
         root = project_dir.absolute()
         _initialise(root)
@@ -173,23 +171,38 @@ def version_data(path: Path, project_dir: Path) -> DatasetVersion:
     return DatasetVersion(md5, path, dvc_file, int(size or 0), int(files or 1))
 
 
-def _dvc_root(folder: Path) -> Path | None:
+def dvc_root(folder: Path) -> Path | None:
+    """The root of the DVC repository that ``folder`` is in, if it is in one."""
     for place in (folder, *folder.parents):
         if (place / ".dvc" / "config").is_file():
             return place
     return None
 
 
+def _in_git(root: Path) -> bool:
+    return any((place / ".git").exists() for place in (root, *root.parents))
+
+
+@contextmanager
+def dvc_repository(root: Path) -> Iterator[Any]:
+    """DVC's view of the repository at ``root``, while the block runs, without a word of its own.
+
+    Raises:
+        MissingExtra: DVC is not installed.
+    """
+    with _quiet(), _repository(root) as repo:
+        yield repo
+
+
 def _initialise(root: Path) -> None:
     """What ``dvc init`` writes, without its staging in git."""
-    in_git = any((place / ".git").exists() for place in (root, *root.parents))
     try:
         (root / ".dvc").mkdir(parents=True, exist_ok=True)
         (root / ".dvc" / ".gitignore").write_text(_IGNORED)
         if not (root / ".dvcignore").exists():
             (root / ".dvcignore").write_text(_DVCIGNORE)
         draft = root / ".dvc" / f".config.{os.getpid()}.part"
-        draft.write_text(_CONFIG + ("" if in_git else _NO_SCM))
+        draft.write_text(_CONFIG + ("" if _in_git(root) else _NO_SCM))
         draft.replace(root / ".dvc" / "config")
     except OSError as error:
         raise StorageFailure.from_os_error(error, "preparing the project for DVC") from error
@@ -200,8 +213,11 @@ def _repository(root: Path) -> Iterator[Any]:
     from dvc.repo import Repo
 
     # DVC's own place for locks and states is shared by all users of the machine; ours is the project's.
-    state = root / WORK / "dvc"
-    with Repo(str(root), config={"core": {"site_cache_dir": str(state)}}) as repo:
+    core: dict[str, Any] = {"site_cache_dir": str(root / WORK / "dvc")}
+    if not _in_git(root):
+        # A project that was set up inside git and copied out of it still says that git is there.
+        core["no_scm"] = True
+    with Repo(str(root), config={"core": core}) as repo:
         yield repo
 
 
@@ -261,6 +277,14 @@ def _restore(dvc_file: Path, before: bytes | None) -> None:
         raise StorageFailure.from_os_error(error, f"putting back {dvc_file.name}") from error
 
 
+def _sqlite_refused(error: BaseException) -> bool:
+    """Whether the database in which DVC keeps what it has hashed could not be written."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, sqlite3.OperationalError):
+        cause = cause.__cause__ or cause.__context__
+    return cause is not None
+
+
 def _worded(error: BaseException, refusal: OSError | None, path: Path) -> ModelwrightError | None:
     if isinstance(error, ModelwrightError):
         return error
@@ -268,7 +292,8 @@ def _worded(error: BaseException, refusal: OSError | None, path: Path) -> Modelw
     while cause is not None and refusal is None:
         refusal = cause if isinstance(cause, OSError) else None
         cause = cause.__cause__ or cause.__context__
-    if refusal is not None:
+    if refusal is not None or _sqlite_refused(error):
+        refusal = refusal or OSError(errno.ENOSPC, "its database could not be written")
         return StorageFailure.from_os_error(refusal, "versioning the data with DVC")
     from dvc.exceptions import DvcException
 

@@ -34,12 +34,21 @@ def hold(working: Path, *, command: str | None = None) -> Iterator[Path]:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
         raise StorageFailure.from_os_error(error, "locking the project") from error
+    _hide_from_git(working)
     try:
         _take(descriptor, path)
         _sign(descriptor, command or _command_line())
         yield path
     finally:
         os.close(descriptor)  # closing gives the lock back; the file stays, or two could hold two files
+
+
+def _hide_from_git(working: Path) -> None:
+    """Databases and logs are nothing to commit; a project that was not made by ``init`` has no list of it."""
+    file = working / ".gitignore"
+    with contextlib.suppress(OSError):
+        if not file.exists():
+            file.write_text("*\n", encoding="utf-8")
 
 
 def _take(descriptor: int, path: Path) -> None:

@@ -17,7 +17,12 @@ from modelwright.project.mistakes import suggest
 from modelwright.schema.urls import mask_url
 
 PREFIX = "MODELWRIGHT_"
-_READ_BY_SERVING = ("MODELWRIGHT_AUTH", "MODELWRIGHT_OIDC_")  # described where it reads them
+_READ_BY_SERVING = (
+    "MODELWRIGHT_AUTH",
+    "MODELWRIGHT_OIDC_",
+    "MODELWRIGHT_BUNDLE",
+    "MODELWRIGHT_DELIVER",
+)  # described where it reads them
 LOG_LEVELS = ("debug", "info", "warning", "error")
 LOG_FORMATS = ("text", "json")
 

@@ -44,7 +44,7 @@ def build_app(site: Site) -> Starlette:
         allow_methods=["GET", "POST"],
         allow_headers=["authorization", "content-type", "x-api-key", "x-request-id"],
     )
-    return Starlette(
+    app = Starlette(
         routes=[*(_route(site, line) for line in lines), *_predictions(site)],
         middleware=[cors] if origins else [],
         exception_handlers={
@@ -54,6 +54,9 @@ def build_app(site: Site) -> Starlette:
             Exception: _unexpected,
         },
     )
+    # A redirect would name the host that the client's own header claims.
+    app.router.redirect_slashes = False
+    return app
 
 
 def _about(site: Site) -> Iterable[Line]:

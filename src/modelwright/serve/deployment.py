@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import msgspec
 import numpy as np
@@ -27,6 +28,8 @@ class Deployment:
         bundle: The bundle.
         context: What its journal entries share.
         quick: Reader of plain bodies, where the schema allows one.
+        shadow: Who answers on the side.
+        canary: Who answers a share of the clients.
     """
 
     def __init__(self, assigned: Assigned, bundle: Bundle, number: int, *, role: str = "champion") -> None:
@@ -38,6 +41,8 @@ class Deployment:
         self.context = Context(number, assigned.project, self.version, self.inputs.names, role)
         self.quick = QuickReader.fitting(self.inputs)
         self.models = [entry.name for entry in bundle.manifest.models]
+        self.shadow: Deployment | None = None
+        self.canary: Deployment | None = None
         self._single = len(self.models) == 1
 
     @classmethod
@@ -50,6 +55,14 @@ class Deployment:
         bundle = open_bundle(Path(assigned.bundle))
         bundle.warm_up()
         return cls(assigned, bundle, number, role=role)
+
+    def for_client(self, client: str) -> Deployment:
+        """Who answers ``client``: always the same, as long as the release is."""
+        canary, told = self.canary, self.assigned.canary
+        if canary is None or told is None:
+            return self
+        point = crc32(f"{self.assigned.sequence} {client}".encode()) / 0x1_0000_0000
+        return canary if point < told.share else self
 
     def answer(self, columns: Mapping[str, np.ndarray]) -> list[Answer] | list[dict[str, Answer]]:
         """One answer a row; where there are several models, theirs by name."""

@@ -14,17 +14,16 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from time import perf_counter, time_ns
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
 
 from modelwright.errors import ModelwrightError
 from modelwright.serve.asks import Ask
+from modelwright.serve.computing import compute
 from modelwright.serve.deployment import Deployment
 from modelwright.serve.errors import (
     IdTaken,
-    InvalidRows,
-    ModelFailed,
     NotFound,
     NotReady,
     NotServed,
@@ -35,6 +34,7 @@ from modelwright.serve.errors import (
 from modelwright.serve.ids import IdMaker
 from modelwright.serve.journal.entries import Entry, Item
 from modelwright.serve.journal.writer import JournalFailure, JournalWriter
+from modelwright.serve.shadows import Shadows
 from modelwright.serve.wording import logged_inputs, piece_of
 
 logger = logging.getLogger(__name__)
@@ -78,6 +78,7 @@ class Engine:
         self._max_rows = max_rows
         self._new_id = ids or IdMaker()
         self._asks: list[Ask] = []
+        self._shadows = Shadows(journal)
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def submit(self, ask: Ask) -> None:
@@ -121,11 +122,12 @@ class Engine:
     def read(self, ask: Ask) -> Deployment | None:
         """Understand the body; ``None`` if the ask is refused for it."""
         try:
-            deployment = self.find(ask.name)
+            deployment = self.find(ask.name).for_client(ask.client)
             if ask.wanted and ask.wanted != str(deployment.version):
                 raise NotServed(deployment.name, deployment.version, ask.wanted)
-            ask.deployment = deployment
-            if not ask.checked:
+            if not ask.checked or ask.deployment is not deployment:
+                ask.values = ask.call = None
+                ask.deployment = deployment
                 ask.wire.read(ask, deployment, self._max_rows)
         except ServeError as error:
             ask.refuse(error)
@@ -163,6 +165,7 @@ class Engine:
         self._meter.settled(asks, now)
         for ask in asks:
             ask.done(ask)
+        self._shadows.follow(asks)
 
     def _settle_one(self, ask: Ask) -> None:
         self.settle([ask])
@@ -234,73 +237,6 @@ class Engine:
     def _id(self, ask: Ask, place: int) -> tuple[str, bool]:
         given = ask.given[place] if ask.given else None
         return (self._new_id(), False) if given is None else (given, True)
-
-
-def compute(deployment: Deployment, asks: Sequence[Ask]) -> None:
-    """Answer or refuse asks that were read; one whose rows break a model takes no other with it."""
-    try:
-        _compute(deployment, asks)
-    # What a model's graph or a project's code may raise is not known, and the turn's other asks must go on.
-    except Exception as error:
-        if len(asks) == 1:
-            logger.exception("The model %s failed on a request", deployment.name, exc_info=error)
-            asks[0].refuse(ModelFailed(deployment.name))
-            return
-        for ask in asks:
-            compute(deployment, [ask])
-
-
-def _compute(deployment: Deployment, asks: Sequence[Ask]) -> None:
-    """Answer or refuse asks in at most two runs of the models."""
-    quick = [ask for ask in asks if ask.values is not None]
-    if quick and deployment.quick is not None:
-        answers = deployment.answer(deployment.quick.columns([ask.values for ask in quick]))  # type: ignore[misc]
-        for place, ask in enumerate(quick):
-            ask.answers = answers[place : place + 1]
-    slow = [ask for ask in asks if ask.values is None]
-    if slow:
-        _compute_slow(deployment, slow)
-
-
-def _compute_slow(deployment: Deployment, asks: Sequence[Ask]) -> None:
-    """Let ``bundle.rows`` give the rows their meaning; what it refuses is refused, ask by ask."""
-    reading = deployment.bundle.rows.read([row for ask in asks for row in ask.rows])
-    if reading.errors:
-        asks = _refuse_invalid(asks, reading.errors)
-        if not asks:
-            return
-        reading = deployment.bundle.rows.read([row for ask in asks for row in ask.rows])
-    answers = deployment.answer(reading.columns)
-    start = 0
-    for ask in asks:
-        stop = start + len(ask.rows)
-        ask.answers = answers[start:stop]
-        ask.warnings = reading.warnings[start:stop]
-        start = stop
-
-
-def _refuse_invalid(asks: Sequence[Ask], errors: Sequence[Any]) -> list[Ask]:
-    """Refuse the asks that have a row in ``errors``; the others."""
-    good: list[Ask] = []
-    start = 0
-    for ask in asks:
-        stop = start + len(ask.rows)
-        own = [error for error in errors if start <= error.row < stop]
-        if own:
-            ask.refuse(
-                InvalidRows(
-                    tuple(_problem(error, error.row - start, len(ask.rows) > 1) for error in own[:100])
-                )
-            )
-        else:
-            good.append(ask)
-        start = stop
-    return good
-
-
-def _problem(error: Any, row: int, batch: bool) -> dict[str, Any]:
-    loc = ["instances", row, *error.loc] if batch else list(error.loc)
-    return {"loc": ["body", *loc], "msg": error.msg, "type": error.type, "input": clip(error.input)}
 
 
 def _refuse_unlogged(asks: Sequence[Ask], failure: ModelwrightError) -> None:

@@ -7,11 +7,24 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from modelwright.errors import StorageFailure
+
+
+class Challenger(msgspec.Struct, frozen=True, kw_only=True):
+    """A version that answers beside the champion.
+
+    Attributes:
+        version: Which.
+        bundle: Where its bundle lies.
+        share: Canary: of all clients, how many it answers (0 to 1).
+    """
+
+    version: int
+    bundle: str
+    share: float = 0.0
 
 
 class Assigned(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,7 +38,8 @@ class Assigned(msgspec.Struct, frozen=True, kw_only=True):
         content_hash: Of the bundle, to tell a re-released number apart.
         sequence: Number of the release; 0 for a bundle that was named on the command line.
         released: When, UTC.
-        settings: Of the release: shadow and canary.
+        shadow: Answers the same requests on the side; logged, never returned.
+        canary: Answers a share of the clients.
     """
 
     name: str
@@ -35,7 +49,8 @@ class Assigned(msgspec.Struct, frozen=True, kw_only=True):
     content_hash: str = ""
     sequence: int = 0
     released: datetime | None = None
-    settings: dict[str, Any] = {}
+    shadow: Challenger | None = None
+    canary: Challenger | None = None
 
 
 _encode = msgspec.json.Encoder().encode

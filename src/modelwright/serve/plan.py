@@ -40,7 +40,9 @@ def project_target(project: Project, settings: Settings) -> Target:
         name=project.name,
         project=project.name,
         work_dir=str(settings.work_dir),
+        store_url=settings.store_url,
         project_file=str(project.path),
+        new_classes=project.file.retrain.new_classes,
     )
 
 
@@ -66,11 +68,14 @@ def serve_settings(
     port: int | None = None,
     log_format: str = "text",
     sync: bool = True,
+    keep_days: float | None = None,
+    keep_rows: int | None = None,
     auth: str | None = None,
     insecure: bool = False,
     origins: Sequence[str] = (),
     certificate: str = "",
     private_key: str = "",
+    sagemaker: bool = False,
     retrain_threshold: int | None = None,
 ) -> ServeSettings:
     """What a server of ``targets`` is told.
@@ -81,10 +86,12 @@ def serve_settings(
         port: Instead of the settings' port; 0 takes a free one.
         log_format: "text" or "json".
         sync: Whether an answer waits for the disk.
+        keep_days, keep_rows: Retention of the prediction log; all is kept by default.
         auth: Instead of what the environment says: "off", "keys", "oidc" or "keys,oidc".
         insecure: Serve beyond this machine without asking who it is.
         origins: Web pages that may send requests.
         certificate, private_key: Files for TLS.
+        sagemaker: ``/invocations`` speaks SageMaker's protocol, not MLflow's.
         retrain_threshold: New samples that start a retraining.
 
     Raises:
@@ -108,11 +115,14 @@ def serve_settings(
         sync=sync,
         log_level=settings.log_level,
         log_format=log_format,
+        keep_days=keep_days,
+        keep_rows=keep_rows,
         auth=auth,
         insecure=insecure,
         origins=tuple(origins),
         certificate=certificate,
         private_key=private_key,
+        sagemaker=sagemaker,
         retrain_threshold=retrain_threshold,
     )
 

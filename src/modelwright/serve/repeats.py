@@ -51,6 +51,16 @@ class Repeated(ServeError):
         self.status = status
 
 
+class SearchFailed(NotReady):
+    """It cannot be told whether an id was used before."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Whether this id was used before cannot be told now.",
+            "Try again in a moment; the server's own log says what failed.",
+        )
+
+
 class IdLocks:
     """Locks of ids: one holder in this process, and one process on this host.
 
@@ -129,6 +139,12 @@ class Repeats:
             ask.refuse(error)
             settle(ask)
             return
+        # Whatever broke the search, whoever asked is not left waiting, and the lock not held.
+        except Exception:
+            logger.exception("The ids of a request could not be looked for")
+            ask.refuse(SearchFailed())
+            settle(ask)
+            return
         except BaseException:
             self._locks.release(slots)
             ask.done = done
@@ -150,7 +166,7 @@ class Repeats:
         return found
 
     async def _stored(self, project: str, ids: list[str]) -> dict[str, Kept]:
-        records = await self._store.call(lambda store: store.predictions.get_many(project, ids))
+        records = await self._store.call(project, lambda store: store.predictions.get_many(project, ids))
         kept: dict[str, Kept] = {}
         for id, record in records.items():
             reply = _encode_plain(record.outputs)

@@ -18,7 +18,9 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
         bundle: A bundle that is served whatever the releases say; empty for the champion.
         version: That bundle's.
         work_dir: Where a release's relative bundle folder starts.
+        store_url: The project's store where it is not the server's; see ``ServeSettings.store_url``.
         project_file: The project's file, where it is retrained from; empty where it is not here.
+        new_classes: Whether truths may name a class that the model does not know.
     """
 
     name: str
@@ -26,7 +28,9 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     bundle: str = ""
     version: int = 0
     work_dir: str = ""
+    store_url: str = ""
     project_file: str = ""
+    new_classes: bool = False
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,7 +57,7 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         targets: What; the first one also answers at the root.
         work_dir: Where journals and run files lie.
-        store_url: The store; may hold a password, so it is never printed or put on a command line.
+        store_url: The store, also of keys; may hold a password: never printed or put on a command line.
         host, port: Where to listen; port 0 takes a free one.
         workers: Worker processes.
         sync: Whether an answer waits until the disk has its log entry.
@@ -64,6 +68,7 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
         insecure: Somebody else keeps strangers away.
         origins: Web pages that may send requests (CORS).
         certificate, private_key: Files for TLS; both or none.
+        sagemaker: ``/invocations`` speaks SageMaker's protocol, not MLflow's.
         limits: What a client may ask for.
         retrain_threshold: New samples that start a retraining, shown in ``/metrics``.
         keep_days, keep_rows: Retention of the prediction log; ``None`` keeps all.
@@ -84,6 +89,7 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
     origins: tuple[str, ...] = ()
     certificate: str = ""
     private_key: str = ""
+    sagemaker: bool = False
     limits: Limits = Limits()
     retrain_threshold: int | None = None
     keep_days: float | None = None
@@ -93,6 +99,11 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
     def auth_on(self) -> bool:
         """Whether anybody is asked who they are."""
         return self.auth != "off"
+
+    @property
+    def store_urls(self) -> dict[str, str]:
+        """Where the releases and predictions of each project are; those not here are in ``store_url``."""
+        return {target.project: target.store_url for target in self.targets if target.store_url}
 
     @property
     def journals(self) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 from typing import TYPE_CHECKING, TypeVar
@@ -17,46 +17,48 @@ T = TypeVar("T")
 
 
 class StoreAccess:
-    """Runs functions of the store in a few threads.
+    """Runs functions of a store in a few threads.
 
     Args:
         url: The store's.
+        urls: Of the projects that have another one.
         threads: How many at once.
     """
 
-    def __init__(self, url: str, *, threads: int = 4) -> None:
+    def __init__(self, url: str, urls: Mapping[str, str] | None = None, *, threads: int = 4) -> None:
         self._url = url
+        self._urls = dict(urls or {})
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="store")
         self._lock = Lock()
-        self._store: Store | None = None
+        self._stores: dict[str, Store] = {}
 
-    async def call(self, function: Callable[[Store], T]) -> T:
-        """``function(store)``, in a thread.
+    async def call(self, project: str, function: Callable[[Store], T]) -> T:
+        """``function(store of the project)``, in a thread.
 
         Raises:
             StoreAway: The database cannot be used now.
         """
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._run, function)
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._run, project, function)
 
     def close(self) -> None:
         """Give everything back."""
         self._pool.shutdown(wait=False, cancel_futures=True)
-        if self._store is not None:
-            self._store.close()
+        for store in self._stores.values():
+            store.close()
 
-    def _run(self, function: Callable[[Store], T]) -> T:
+    def _run(self, project: str, function: Callable[[Store], T]) -> T:
         # Imported here: SQLAlchemy takes longer to import than all of a worker, which may never need it.
         from modelwright.store.errors import StoreUnavailable
 
         try:
-            return function(self._opened())
+            return function(self._opened(self._urls.get(project, self._url)))
         except StoreUnavailable as error:
             raise StoreAway() from error
 
-    def _opened(self) -> Store:
+    def _opened(self, url: str) -> Store:
         with self._lock:
-            if self._store is None:
+            if url not in self._stores:
                 from modelwright.store.engine import open_store
 
-                self._store = open_store(self._url)
-            return self._store
+                self._stores[url] = open_store(url)
+            return self._stores[url]

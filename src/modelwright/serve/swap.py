@@ -13,11 +13,19 @@ from collections.abc import Callable, Sequence
 from modelwright.errors import ModelwrightError
 from modelwright.serve.deployment import Deployment
 from modelwright.serve.engine import Engine
-from modelwright.serve.journal.entries import Note
+from modelwright.serve.journal.entries import Context, Note
 from modelwright.serve.journal.writer import JournalFailure, JournalWriter
-from modelwright.serve.live import Assigned
+from modelwright.serve.live import Assigned, Challenger
 
 logger = logging.getLogger(__name__)
+
+
+_UNDER_WAY = 300.0  # seconds after which nothing that began on an old bundle is left
+
+
+def _contexts(deployment: Deployment) -> list[Context]:
+    beside = (deployment.shadow, deployment.canary)
+    return [each.context for each in (deployment, *beside) if each is not None]
 
 
 class Swapper:
@@ -62,17 +70,46 @@ class Swapper:
         self._refused.clear()
 
     async def _open(self, assigned: Assigned) -> Deployment:
+        deployment = await self._load(assigned, "champion")
+        if assigned.shadow is not None:
+            deployment.shadow = await self._beside(assigned, assigned.shadow, "challenger")
+        if assigned.canary is not None:
+            deployment.canary = await self._beside(assigned, assigned.canary, "canary")
+        return deployment
+
+    async def _load(self, assigned: Assigned, role: str) -> Deployment:
         self._contexts += 1
-        return await asyncio.to_thread(Deployment.open, assigned, self._contexts)
+        return await asyncio.to_thread(Deployment.open, assigned, self._contexts, role=role)
+
+    async def _beside(self, assigned: Assigned, challenger: Challenger, role: str) -> Deployment | None:
+        """A challenger; one that cannot be loaded does not keep the champion from answering."""
+        its = Assigned(
+            name=assigned.name,
+            project=assigned.project,
+            version=challenger.version,
+            bundle=challenger.bundle,
+            sequence=assigned.sequence,
+        )
+        try:
+            return await self._load(its, role)
+        except ModelwrightError as error:
+            self._refuse(its, None, error)
+            return None
 
     def _put(self, assigned: Assigned, deployment: Deployment) -> None:
-        self._journal.declare(deployment.context)
+        for context in _contexts(deployment):
+            self._journal.declare(context)
         old = self._engine.deployments.get(assigned.name)
         self._engine.deployments[assigned.name] = deployment
         if old is not None:
-            self._journal.forget([old.context.number])
+            self._retire(old)
             logger.info("%s: version %d takes over from %d", assigned.name, deployment.version, old.version)
         self._on_change()
+
+    def _retire(self, old: Deployment) -> None:
+        """Stop repeating contexts, once what is under way on the old deployment has been logged."""
+        numbers = [context.number for context in _contexts(old)]
+        asyncio.get_running_loop().call_later(_UNDER_WAY, self._journal.forget, numbers)
 
     def _refuse(self, assigned: Assigned, present: Deployment | None, error: ModelwrightError) -> None:
         self._refused[assigned.name] = assigned

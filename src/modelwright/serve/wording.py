@@ -32,6 +32,11 @@ def piece_of(fragment: bytes, latency: float, id: str, version: int, warnings: S
     return b"".join((b"{", fragment, middle, told, b"}"))
 
 
+def shadow_id(id: str, version: int) -> str:
+    """The id under which a challenger's answer beside prediction ``id`` is in the log."""
+    return f"{id}~v{version}"
+
+
 def logged_inputs(ask: Ask) -> Any:
     """What the log keeps of a refused request: its row or rows, or its body as it was sent."""
     if ask.values is not None:

@@ -73,7 +73,7 @@ async def _work(child: Child, tell: Callable[[Word], None]) -> int:
     journal.probe()
     meter = BoardMeter(Path(child.run_dir), child.slot)
     announce(Path(child.run_dir), "worker", child.slot)
-    store = StoreAccess(settings.store_url)
+    store = StoreAccess(settings.store_url, settings.store_urls)
     repeats = Repeats(settings.journals, store)
     engine = Engine(journal, meter, guard=repeats, max_rows=settings.limits.rows)
     gate = await asyncio.to_thread(open_gate, settings)
@@ -81,7 +81,11 @@ async def _work(child: Child, tell: Callable[[Word], None]) -> int:
     site = Site(
         settings=settings, engine=engine, meter=meter, store=store, gate=gate, run_dir=Path(child.run_dir)
     )
-    swapper = Swapper(engine, journal, on_change=lambda: lane.routes.update(hot_routes(engine.deployments)))
+    swapper = Swapper(
+        engine,
+        journal,
+        on_change=lambda: lane.routes.update(hot_routes(engine.deployments, sagemaker=settings.sagemaker)),
+    )
     live = LiveFile(child.live)
     if not await _first_load(live, swapper, stop):
         return 0

@@ -17,8 +17,10 @@ from modelwright.store.records import (
     KeyRecord,
     LabelRecord,
     PredictionRecord,
+    Recorded,
     ReleaseRecord,
     SampleRecord,
+    Truth,
     VersionRecord,
 )
 
@@ -75,6 +77,9 @@ class Predictions(Protocol):
     def get_many(self, project: str, ids: Sequence[str]) -> Mapping[str, PredictionRecord]:
         """Those of ``ids`` that are in the log, by id."""
 
+    def neighbours(self, project: str, id: str, *, limit: int = 20) -> Sequence[str]:
+        """Ids in the log that stand around ``id`` in their order, which need not be there itself."""
+
     def history(
         self,
         project: str,
@@ -106,10 +111,16 @@ class Labels(Protocol):
     """Truth for predictions."""
 
     def add(self, project: str, prediction_id: str, target: Any, *, client: str = "") -> LabelRecord:
-        """Store a label, also ahead of its prediction, which may still be on its way."""
+        """Store a label unconditionally, also ahead of its prediction, which may still be on its way."""
+
+    def record(self, project: str, truths: Sequence[Truth], *, client: str = "") -> Sequence[Recorded]:
+        """Store what is new of ``truths`` and say what became of each, by the rules of ``store.truths``.
+
+        Each id stands in ``truths`` once (``truths.Sending`` sees to it).
+        """
 
     def get(self, project: str, prediction_id: str) -> Sequence[LabelRecord]:
-        """All labels of a prediction, oldest first; the last one counts."""
+        """All labels of a prediction, oldest first."""
 
     def latest(self, project: str, ids: Sequence[str]) -> Mapping[str, LabelRecord]:
         """The label that counts of each of these predictions that has one, by prediction id."""

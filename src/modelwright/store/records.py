@@ -98,7 +98,7 @@ class PredictionRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LabelRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """The truth that came for a prediction. Corrections are further rows; the newest counts."""
+    """The truth that came for a prediction. Corrections are further rows: see ``store.truths``."""
 
     sequence: int
     project: str
@@ -106,6 +106,31 @@ class LabelRecord(msgspec.Struct, frozen=True, kw_only=True):
     target: Any
     received: datetime
     client: str = ""
+
+
+class LabelOutcome(StrEnum):
+    """What became of a label (``store.truths`` has the rules)."""
+
+    JOINED = "joined"
+    DUPLICATE = "duplicate"
+    CORRECTED = "corrected"
+    CONTRADICTING = "contradicting"
+    ORPHAN = "orphan"
+
+
+class Truth(msgspec.Struct, frozen=True):
+    """A truth that is told about a prediction."""
+
+    prediction_id: str
+    target: Any
+
+
+class Recorded(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a truth; ``late`` if its prediction is of a version that is not live any more."""
+
+    prediction_id: str
+    outcome: LabelOutcome
+    late: bool = False
 
 
 class SampleRecord(msgspec.Struct, frozen=True, kw_only=True):

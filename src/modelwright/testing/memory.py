@@ -10,12 +10,13 @@ import functools
 import itertools
 import threading
 import uuid
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from modelwright.store import clock, rows
-from modelwright.store.codec import finite, keep, key, micros
+from modelwright.store.codec import finite, keep, key, micros, restore
 from modelwright.store.errors import (
     Duplicate,
     NotServable,
@@ -40,13 +41,17 @@ from modelwright.store.records import (
     JobRecord,
     JobState,
     KeyRecord,
+    LabelOutcome,
     LabelRecord,
     PredictionRecord,
+    Recorded,
     ReleaseRecord,
     SampleRecord,
+    Truth,
     Verdict,
     VersionRecord,
 )
+from modelwright.store.truths import counting, outcome
 
 Row = dict[str, Any]
 P = ParamSpec("P")
@@ -218,6 +223,13 @@ class MemoryPredictions(_Repository):
         return {id: rows.prediction(stored[place]) for id, place in places.items() if place in stored}
 
     @_atomic
+    def neighbours(self, project: str, id: str, *, limit: int = 20) -> Sequence[str]:
+        """Sorted, cut around ``id``."""
+        ids = sorted(id for owner, id in self._tables.predictions if owner == keep(project))
+        place, half = bisect_left(ids, keep(id)), max(1, limit // 2)
+        return [restore(found) for found in ids[max(0, place - half) : place + half]]
+
+    @_atomic
     def history(
         self,
         project: str,
@@ -292,6 +304,24 @@ class MemoryLabels(_Repository):
         return rows.label(self._tables.append(self._tables.labels, row))
 
     @_atomic
+    def record(self, project: str, truths: Sequence[Truth], *, client: str = "") -> Sequence[Recorded]:
+        """One after the other."""
+        place = keep(project)
+        releases = _of(project, self._tables.releases)
+        live = releases[-1]["version"] if releases else None
+        recorded = []
+        for truth in truths:
+            prediction = self._tables.predictions.get((place, keep(truth.prediction_id)))
+            told = self.get(project, truth.prediction_id)
+            became = outcome(told, truth.target, client, known=prediction is not None)
+            joined = became is LabelOutcome.JOINED and prediction is not None and live is not None
+            late = joined and prediction is not None and prediction["version"] != live
+            if became is not LabelOutcome.DUPLICATE:
+                self.add(project, truth.prediction_id, truth.target, client=client)
+            recorded.append(Recorded(prediction_id=truth.prediction_id, outcome=became, late=late))
+        return recorded
+
+    @_atomic
     def get(self, project: str, prediction_id: str) -> Sequence[LabelRecord]:
         """By sequence."""
         found = _of(project, self._tables.labels)
@@ -299,10 +329,9 @@ class MemoryLabels(_Repository):
 
     @_atomic
     def latest(self, project: str, ids: Sequence[str]) -> Mapping[str, LabelRecord]:
-        """The last of each."""
-        wanted = {keep(id) for id in ids}
-        found = [row for row in _of(project, self._tables.labels) if row["prediction_id"] in wanted]
-        return {record.prediction_id: record for record in map(rows.label, found)}
+        """What counts of each."""
+        counts = {id: counting(self.get(project, id)) for id in dict.fromkeys(ids)}
+        return {id: label for id, label in counts.items() if label is not None}
 
     @_atomic
     def count(self, project: str) -> int:

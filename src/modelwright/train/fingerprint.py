@@ -9,6 +9,7 @@ import hashlib
 import importlib.metadata
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from modelwright import __version__
@@ -67,8 +68,14 @@ def fingerprint(project: Project) -> str:
     return fingerprint_of(project, combined(digests))
 
 
-def fingerprint_of(project: Project, md5: str) -> str:
-    """The fingerprint of a version trained on the data with this content hash."""
+def fingerprint_of(project: Project, md5: str, *, libraries: Mapping[str, str] | None = None) -> str:
+    """The fingerprint of a version trained on the data with this content hash.
+
+    Args:
+        project: What to train.
+        md5: Of the data.
+        libraries: As ``environment`` gave them; by default as it gives them now.
+    """
     file = project.file.model_dump(mode="json", exclude=_ELSEWHERE)
     file["serve"] = {"threshold": file["serve"]["threshold"]}
     # Where the data came from does not matter, what is in it does.
@@ -78,7 +85,7 @@ def fingerprint_of(project: Project, md5: str) -> str:
         "data": md5,
         "project": file,
         "features": hashlib.sha256(code).hexdigest(),
-        "environment": environment(),
+        "environment": environment() if libraries is None else dict(libraries),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 

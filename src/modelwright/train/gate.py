@@ -10,7 +10,7 @@ from typing import Any
 from modelwright.schema.metrics import Metric, Parity, Task
 from modelwright.store.records import Decision, Verdict
 from modelwright.train.evaluate import higher_is_better
-from modelwright.train.versus import Comparison
+from modelwright.train.versus import LEAST_ROWS, Comparison
 
 
 @dataclass(frozen=True)
@@ -114,6 +114,15 @@ def _floors(model: Judged, reasons: _Reasons) -> None:
         reasons.add(model.name, check, sentence, holds=holds, floor=floor, value=metric.value)
 
 
+def _allowed(found: Comparison, margin: float) -> str:
+    """What a loss against the champion means."""
+    if found.inferior_by(margin):
+        return f"beyond the margin of {margin:g}"
+    if found.gain >= -margin:
+        return f"within the margin of {margin:g}"
+    return f"more than the margin of {margin:g}, which fewer than {LEAST_ROWS} rows cannot confirm"
+
+
 def _champion(model: Judged, reasons: _Reasons) -> None:
     found = model.comparison
     if found is None:
@@ -123,7 +132,7 @@ def _champion(model: Judged, reasons: _Reasons) -> None:
     holds = not found.inferior_by(model.margin)
     amount = f"{abs(found.gain):.4g}"
     how = "the same as" if found.gain == 0 else f"{amount} {'better' if found.gain > 0 else 'worse'} than"
-    allowed = f"within the margin of {model.margin:g}" if holds else f"beyond the margin of {model.margin:g}"
+    allowed = _allowed(found, model.margin)
     sentence = (
         f"{found.metric} {found.mine:.4g} is {how} the champion's {found.theirs:.4g} (version "
         f"{found.version}) on the same {found.rows:,} held-out rows"

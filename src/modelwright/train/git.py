@@ -21,6 +21,17 @@ def commit_of(directory: Path) -> str:
     )
 
 
+def content_at(directory: Path, commit: str, name: str) -> bytes | None:
+    """The file ``name`` of ``directory`` as it was in ``commit``; ``None`` if git does not have it."""
+    try:
+        done = subprocess.run(
+            ["git", "show", f"{commit}:./{name}"], cwd=directory, capture_output=True, timeout=20, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout if done.returncode == 0 else None
+
+
 def _git(directory: Path, *arguments: str) -> str:
     try:
         done = subprocess.run(

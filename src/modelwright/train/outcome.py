@@ -76,30 +76,3 @@ class Outcome:
         if len(self.models) == 1:
             return self.models[0].metrics
         return {f"{m.name}.{name}": metric for m in self.models for name, metric in m.metrics.items()}
-
-    def summary(self, url: str | None = None) -> dict[str, Any]:
-        """What ``--json`` prints; ``url`` is where it is served, if it is."""
-        return {
-            "project": self.project,
-            "version": self.version,
-            "decision": self.decision.verdict.value,
-            "metrics": {
-                name: {"value": metric.value, "low": metric.low, "high": metric.high}
-                for name, metric in self.metrics.items()
-            },
-            "dataset_md5": self.dataset_md5,
-            "bundle": str(self.bundle),
-            "run_id": self.run_id,
-            "url": url,
-            "reasons": list(self.decision.reasons),
-            "leaderboard": [
-                row if len(self.models) == 1 else {"model": model.name, **row}
-                for model in self.models
-                for row in model.leaderboard
-            ],
-            "report": str(self.report),
-            "experiment": self.experiment,
-            "content_hash": self.content_hash,
-            "released": self.released,
-            "seconds": round(self.seconds, 3),
-        }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import shutil
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,13 +14,14 @@ import numpy as np
 
 from modelwright.bundle.format import Manifest
 from modelwright.bundle.write import write_bundle
-from modelwright.errors import StorageFailure
+from modelwright.errors import ModelwrightError, StorageFailure
 from modelwright.project.load import Project
 from modelwright.project.settings import Settings
 from modelwright.schema.urls import mask_url
 from modelwright.store.ports import Store
 from modelwright.store.records import Decision, Verdict, VersionRecord
-from modelwright.train.fingerprint import environment, fingerprint_of
+from modelwright.train import recipe
+from modelwright.train.fingerprint import combined, environment, fingerprint_of
 from modelwright.train.gate import Judged, judge
 from modelwright.train.git import commit_of
 from modelwright.train.outcome import ModelOutcome, Outcome
@@ -26,6 +29,7 @@ from modelwright.train.package import Made, Origin, contents
 from modelwright.train.plots import draw_plots
 from modelwright.train.progress import Progress, Stage
 from modelwright.train.raw import derive_source
+from modelwright.train.recipe import Source
 from modelwright.train.record import record_candidates, record_model, record_training
 from modelwright.train.report import write_report
 from modelwright.train.track import Tracker, mirror_champion
@@ -41,7 +45,7 @@ class Publisher:
     Attributes:
         project, store, settings, progress: As given to the training.
         tracker: Open.
-        dataset_md5: Content hash of the data.
+        sources: The data that was trained on.
         started: When the training began, seconds since the epoch.
         compare: Whether the gate compares with the champion.
     """
@@ -51,13 +55,15 @@ class Publisher:
     settings: Settings
     progress: Progress
     tracker: Tracker
-    dataset_md5: str
+    sources: tuple[Source, ...]
     started: float
     compare: bool = True
     commit: str = field(init=False)
+    dataset_md5: str = field(init=False)
 
     def __post_init__(self) -> None:
         self.commit = commit_of(self.project.directory)
+        self.dataset_md5 = combined([source.md5 for source in self.sources])
 
     def publish(self, models: Sequence[Made], *, release: bool, actor: str) -> Outcome:
         """All steps from judging on.
@@ -72,6 +78,20 @@ class Publisher:
         self.progress.stage(Stage.TRACK)
         version, folder = self._reserve()
         report = self.settings.work_dir / "reports" / f"v{version}"
+        with self._swept(version, folder, report):
+            return self._publish(models, decision, version, folder, report, release=release, actor=actor)
+
+    def _publish(
+        self,
+        models: Sequence[Made],
+        decision: Decision,
+        version: int,
+        folder: Path,
+        report: Path,
+        *,
+        release: bool,
+        actor: str,
+    ) -> Outcome:
         plots = self._draw(models, report)
         parent = self._start_run(version, decision)
         winners = [
@@ -99,6 +119,18 @@ class Publisher:
             self._release(version, decision, model_version, actor)
             return _released(outcome)
         return outcome
+
+    @contextlib.contextmanager
+    def _swept(self, version: int, *folders: Path) -> Iterator[None]:
+        """Remove the folders of a version that came to nothing: on a full disk they would be in the way."""
+        try:
+            yield
+        except BaseException:
+            with contextlib.suppress(ModelwrightError):
+                if self.store.versions.get(self.project.name, version) is None:
+                    for folder in folders:
+                        shutil.rmtree(folder, ignore_errors=True)
+            raise
 
     def _judge(self, models: Sequence[Made]) -> Decision:
         champion = self._champion() if self.compare else None
@@ -181,6 +213,14 @@ class Publisher:
             git_commit=self.commit,
             run_id=run,
             libraries=environment(),
+        )
+        recipe.write(
+            self.settings.work_dir,
+            self.project,
+            version=version,
+            sources=self.sources,
+            git_commit=self.commit,
+            libraries=origin.libraries,
         )
         source = derive_source(self.project.features_path)
         return write_bundle(folder, contents(models, origin, derive_source=source))

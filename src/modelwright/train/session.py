@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import pyarrow as pa
 
 from modelwright.project.load import Project
+from modelwright.project.model import SqlSource
 from modelwright.project.settings import Settings
 from modelwright.store.ports import Store
 from modelwright.train.catalogue import candidates_of
 from modelwright.train.compete import compete
-from modelwright.train.fingerprint import combined
 from modelwright.train.outcome import Outcome
 from modelwright.train.package import Made
 from modelwright.train.parts import Part, parts_of
 from modelwright.train.prepare import Dataset, prepare, read
 from modelwright.train.progress import Progress, Stage
 from modelwright.train.publish import Publisher
+from modelwright.train.recipe import Source, source_of
 from modelwright.train.track import Tracker
+
+Read = Callable[[str | SqlSource, Part, Project, Progress], Dataset]
 
 
 @dataclass
@@ -29,7 +33,6 @@ class Session:
 
     Attributes:
         project, store, progress, settings, tracker: As given to ``train_project``.
-        datasets: What was read, by source, until it is encoded.
     """
 
     project: Project
@@ -37,43 +40,58 @@ class Session:
     progress: Progress
     settings: Settings
     tracker: Tracker
-    datasets: dict[str, Dataset] = field(default_factory=dict)
 
     def run(self, *, release: bool, actor: str, started: float, compare: bool = True) -> Outcome:
         """All steps, in order; ``started`` is when the command did, seconds since the epoch."""
-        parts = parts_of(self.project.file)
-        # Every candidate is built before anything else: a misspelt setting must not cost a training.
-        candidates = {
-            part.name: candidates_of(part.train.candidates, part.task, seed=part.data.split.seed)
-            for part in parts
-        }
-        prepared = [prepare(self._read(part), part, self.project, self.progress) for part in parts]
-        md5 = combined([dataset.version.md5 for dataset in self.datasets.values()])
-        self.datasets.clear()  # the rows are encoded: the tables need not lie beside them
-        pa.default_memory_pool().release_unused()
-        self.progress.stage(Stage.TRAIN)
-        models = []
-        for rows in prepared:
-            self.tracker.raise_if_failed()
-            wanted = candidates[rows.part.name]
-            contest = compete(wanted, rows.material, rows.proof, rows.part.train, self.progress)
-            models.append(Made(rows, contest))
+        models, sources = make(
+            self.project, read=read, progress=self.progress, watch=self.tracker.raise_if_failed
+        )
         publisher = Publisher(
             project=self.project,
             store=self.store,
             settings=self.settings,
             progress=self.progress,
             tracker=self.tracker,
-            dataset_md5=md5,
+            sources=sources,
             started=started,
             compare=compare,
         )
         outcome = publisher.publish(models, release=release, actor=actor)
         return dataclasses.replace(outcome, seconds=time.time() - started)
 
-    def _read(self, part: Part) -> Dataset:
-        """The part's data; parts with the same source share it."""
+
+def make(
+    project: Project, *, read: Read, progress: Progress, watch: Callable[[], None]
+) -> tuple[list[Made], tuple[Source, ...]]:
+    """A project's models trained, and what they were trained on.
+
+    Args:
+        project: What to train.
+        read: Gives a source's rows.
+        progress: Told what happens.
+        watch: Called before each model is trained; may raise what makes going on pointless.
+    """
+    parts = parts_of(project.file)
+    # Every candidate is built before anything else: a misspelt setting must not cost a training.
+    candidates = {
+        part.name: candidates_of(part.train.candidates, part.task, seed=part.data.split.seed)
+        for part in parts
+    }
+    datasets: dict[str, Dataset] = {}  # parts with the same source share its rows
+    prepared = []
+    for part in parts:
         key = str(part.data.source)
-        if key not in self.datasets:
-            self.datasets[key] = read(part.data.source, part, self.project, self.progress)
-        return self.datasets[key]
+        if key not in datasets:
+            datasets[key] = read(part.data.source, part, project, progress)
+        prepared.append(prepare(datasets[key], part, project, progress))
+    sources = tuple(source_of(each.version.path, each.version.md5, project) for each in datasets.values())
+    datasets.clear()  # the rows are encoded: the tables need not lie beside them
+    pa.default_memory_pool().release_unused()
+    progress.stage(Stage.TRAIN)
+    models = []
+    for rows in prepared:
+        watch()
+        wanted = candidates[rows.part.name]
+        contest = compete(wanted, rows.material, rows.proof, rows.part.train, progress)
+        models.append(Made(rows, contest))
+    return models, sources

@@ -10,6 +10,7 @@ import contextlib
 import importlib.util
 import json
 import os
+import re
 import select
 import socket
 import subprocess
@@ -27,6 +28,9 @@ CHAMPION = "champion"
 VERSION_TAG = "modelwright.version"
 _LOG = "tracking.log"
 _PATIENCE = 5.0
+# What SQLite and the system say when the disk, and not MLflow, is at fault.
+_DISK = ("No space left", "disk is full", "disk I/O error", "File too large", "readonly database")
+_AUTOFLUSH = re.compile(r"\(raised as a result of Query-invoked autoflush;[^)]*\) ")
 # MLflow sends usage figures home unless told not to; a project's training is nobody else's business.
 _QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -90,6 +94,7 @@ class Tracker:
 
         Raises:
             TrackingUnavailable: It failed, or one posted before it did.
+            StorageFailure: It did for want of space.
         """
         self.post(do, **arguments)
         return self.wait()
@@ -147,16 +152,22 @@ class Tracker:
         except OSError as error:
             raise self._unavailable("the process that records it ended") from error
 
-    def _unavailable(self, why: str) -> TrackingUnavailable:
+    def _unavailable(self, why: str) -> TrackingUnavailable | StorageFailure:
         place = mask_url(self.uri)
-        remedy = (
-            "Make room on the disk and see that the database file can be written."
-            if self.uri.startswith("sqlite:")
-            else "Start the tracking server, or correct MODELWRIGHT_TRACKING_URI."
-        )
-        return TrackingUnavailable(
-            f"The experiment cannot be recorded at {place}: {why.replace(self.uri, place)}.", remedy
-        )
+        reason = f"The experiment cannot be recorded at {place}: {_core(why).replace(self.uri, place)}."
+        if not self.uri.startswith("sqlite:"):
+            remedy = "Start the tracking server, or correct MODELWRIGHT_TRACKING_URI."
+            return TrackingUnavailable(reason, remedy)
+        remedy = "Make room on the disk and see that the database file can be written."
+        kind = StorageFailure if any(word in why for word in _DISK) else TrackingUnavailable
+        return kind(reason, remedy)
+
+
+def _core(why: str) -> str:
+    """What happened, without the statement and the links that SQLAlchemy puts around it."""
+    for noise in (" [SQL:", " (Background on this error"):
+        why = why.partition(noise)[0]
+    return _AUTOFLUSH.sub("", why)
 
 
 def mirror_release(uri: str, *, project: str, version: int, working: Path) -> str:
@@ -181,7 +192,7 @@ def mirror_release(uri: str, *, project: str, version: int, working: Path) -> st
         check_reachable(uri)
         with tracking(uri, experiment=project, working=working) as tracker:
             moved = mirror_champion(tracker, project, version)
-    except TrackingUnavailable as error:
+    except (TrackingUnavailable, StorageFailure) as error:
         return f"MLflow's alias 'champion' was not moved: {error.reason}"
     return "" if moved else f"MLflow has no model of version {version}, so its alias was not moved."
 

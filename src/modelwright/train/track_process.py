@@ -199,6 +199,8 @@ def _make_database(path: Path) -> None:
     from mlflow import MlflowClient
 
     draft = path.with_name(f".{path.name}.{os.getpid()}")
+    for abandoned in path.parent.glob(f".{path.name}.*"):
+        abandoned.unlink(missing_ok=True)  # of a training that was ended, or that the disk refused
     MlflowClient(tracking_uri=f"{_SQLITE}{draft}").search_experiments(max_results=1)
     draft.replace(path)
 

@@ -353,3 +353,24 @@ def test_a_failing_derive_is_that_rows_error() -> None:
     assert [(error.row, error.type) for error in reading.errors] == [(0, "derive")]
     assert "ZeroDivisionError" in reading.errors[0].msg
     assert reading.columns["total"][1] == 0.5
+
+
+def test_columns_that_no_model_reads_are_passed_over() -> None:
+    """A row of the training data may be sent whole: target, identifier and ignored columns too."""
+    target = Column(name="y", kind=Kind.INTEGER)
+    rows = reader(NUMBER, target=target, identifier="id", ignored=("constant", "dropped"))
+    sent = {"a number": 1, "y": 1, "id": 7, "constant": "x", "dropped": [1]}
+    assert rows.read([sent]).warnings == [[]]
+    (warning,) = rows.read([{**sent, "other": 1}]).warnings[0]
+    assert warning.loc == ("features", "other")
+
+
+def test_objects_in_a_row_are_outer_inner_columns() -> None:
+    """As the reader of training data has them; a plain column of that very name wins."""
+    rows = reader(Column(name="size.of.it", kind=Kind.NUMERIC), Column(name="size.x", kind=Kind.NUMERIC))
+    reading = rows.read([{"size": {"of": {"it": 1}, "x": 2}}, {"size.x": 4, "size.of.it": 3}])
+    assert (reading.errors, reading.warnings) == ([], [[], []])
+    assert {name: list(values) for name, values in reading.columns.items()} == {
+        "size.of.it": [1, 3],
+        "size.x": [2, 4],
+    }

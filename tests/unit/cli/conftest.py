@@ -64,7 +64,9 @@ def mw(capfd: pytest.CaptureFixture[str]) -> Callable[..., Result]:
     return run
 
 
-def make_bundle(folder: Path, *, version: int = 1, models: Sequence[str] = ("model",)) -> Path:
+def make_bundle(
+    folder: Path, *, version: int = 1, models: Sequence[str] = ("model",), reference: bytes = b"{}"
+) -> Path:
     """A bundle whose model says "small" below a width of about five."""
     random = np.random.default_rng(0)
     rows = 80
@@ -103,7 +105,7 @@ def make_bundle(folder: Path, *, version: int = 1, models: Sequence[str] = ("mod
             for name in models
         ),
         schema=BundleSchema(inputs=SCHEMA, features=SCHEMA),
-        reference=b"{}",
+        reference=reference,
     )
     write_bundle(folder, contents)
     return folder

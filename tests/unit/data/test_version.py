@@ -106,6 +106,17 @@ def test_a_dvc_repository_above_is_used(tmp_path: Path) -> None:
     assert "up to date" in dvc("status", folder=tmp_path)
 
 
+def test_a_project_copied_out_of_git_is_still_versioned(tmp_path: Path) -> None:
+    """What was set up inside git works without it, as in an image or an archive."""
+    (tmp_path / "git").mkdir()
+    inside = project("in a git root", tmp_path / "git")
+    data = inside / "rows.csv"
+    data.write_text(CSV)
+    version = version_data(data, inside)
+    outside = Path(shutil.copytree(inside, tmp_path / "copy", ignore=shutil.ignore_patterns(".git")))
+    assert version_data(outside / "rows.csv", outside).md5 == version.md5
+
+
 def test_nothing_is_sent_or_staged(tmp_path: Path) -> None:
     """Analytics and update checks are off in what we set up, and git's index is left alone."""
     folder = project("in a git root", tmp_path)

@@ -69,12 +69,50 @@ class Note(msgspec.Struct, frozen=True, array_like=True, tag="n"):
 Item = Context | Entry | Note
 
 _encoder = msgspec.msgpack.Encoder()
+_NOT_PACKED = (TypeError, ValueError, OverflowError, RecursionError)  # UnicodeEncodeError is a ValueError
+_LEVELS = 50
 _decoder = msgspec.msgpack.Decoder(list[Item])
 
 
 def pack(items: Sequence[Item]) -> bytes:
-    """The bytes of a group."""
-    return _encoder.encode(items)
+    """The bytes of a group.
+
+    What a client sent may hold what msgpack has no form for (an integer of 30 digits, half a surrogate
+    pair, a thousand levels); such inputs are put into words, as one row must not cost the others their log.
+    """
+    try:
+        return _encoder.encode(items)
+    except _NOT_PACKED:
+        return _encoder.encode([_worded(item) if isinstance(item, Entry) else item for item in items])
+
+
+def _worded(entry: Entry) -> Entry:
+    try:
+        _encoder.encode(entry.inputs)
+    except _NOT_PACKED:
+        return msgspec.structs.replace(entry, inputs=_plain(entry.inputs, _LEVELS))
+    return entry
+
+
+def _plain(value: Any, levels: int) -> Any:
+    """``value`` of plain things only."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, int) and value.bit_length() > 63:
+        return float(value) if value.bit_length() < 1000 else "(an integer of many digits)"
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    return _plain_nested(value, levels)
+
+
+def _plain_nested(value: Any, levels: int) -> Any:
+    if levels == 0:
+        return "(nested too deeply)"
+    if isinstance(value, dict):
+        return {str(_plain(key, 0)): _plain(each, levels - 1) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each, levels - 1) for each in value]
+    return repr(value)[:200]
 
 
 def unpack(payload: bytes) -> list[Item]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from modelwright.serve.journal.entries import Context, Entry, Item, Note, unpack
 from modelwright.serve.journal.frames import read_frames, segment_numbers, segment_path, spare_path
-from modelwright.serve.journal.writer import LOCK
+from modelwright.serve.journal.writer import LOCK, UNFINISHED
 
 _SPARES = 2
 
@@ -98,7 +98,9 @@ def remove_journal(directory: Path) -> None:
 def journals(root: Path) -> list[Path]:
     """The journals of all workers, living and dead."""
     try:
-        return sorted(path for path in root.iterdir() if path.is_dir())
+        return sorted(
+            path for path in root.iterdir() if path.is_dir() and not path.name.startswith(UNFINISHED)
+        )
     except FileNotFoundError:
         return []
 

@@ -15,6 +15,7 @@ from modelwright.serve.journal.frames import HEADER, MAGIC, frame, segment_path
 
 SEGMENT_BYTES = 4 << 20
 LOCK = "lock"
+UNFINISHED = "."  # begins the name of a folder whose owner has not locked it yet
 _NO_PREALLOCATION = {errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS}
 
 
@@ -56,9 +57,7 @@ class JournalWriter:
         self._offset = 0
         self._end = 0
         try:
-            directory.mkdir(parents=True, exist_ok=True)
-            self._lock = os.open(directory / LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._lock = _make_locked(directory)
         except OSError as error:
             raise JournalFailure.from_os_error(error, "opening the prediction log") from error
 
@@ -208,3 +207,22 @@ def _preallocate(file: int, size: int) -> None:
 
 def _no_sync(_file: int) -> None:
     return None
+
+
+def _make_locked(directory: Path) -> int:
+    """A journal's folder, this process its owner; the descriptor that holds the lock.
+
+    The folder gets its name when the lock is held: a keeper that met it earlier would take its owner
+    for dead and remove it.
+    """
+    made = directory if directory.is_dir() else directory.with_name(f"{UNFINISHED}{directory.name}")
+    made.mkdir(parents=True, exist_ok=True)
+    lock = os.open(made / LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if made != directory:
+            made.rename(directory)
+    except OSError:
+        os.close(lock)
+        raise
+    return lock

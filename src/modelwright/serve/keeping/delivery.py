@@ -18,9 +18,9 @@ import msgspec
 from modelwright.errors import ModelwrightError
 from modelwright.serve.journal.entries import Context, Entry, Note
 from modelwright.serve.journal.reader import Tail, journals, owner_is_dead, remove_journal
+from modelwright.serve.keeping.stores import Stores
 from modelwright.serve.wording import META
 from modelwright.store.errors import StoreUnavailable
-from modelwright.store.ports import Store
 from modelwright.store.records import PredictionRecord
 
 logger = logging.getLogger(__name__)
@@ -58,12 +58,12 @@ class Delivery:
 
     Args:
         root: The folder of the workers' journals.
-        store: Where to.
+        stores: Where to.
     """
 
-    def __init__(self, root: Path, store: Store) -> None:
+    def __init__(self, root: Path, stores: Stores) -> None:
         self._root = root
-        self._store = store
+        self._stores = stores
         self._tails: dict[Path, Tail] = {}
         self._lock = -1
 
@@ -111,35 +111,37 @@ class Delivery:
         return len(items)
 
     def _store_items(self, items: Sequence[Entry | Note], contexts: Mapping[int, Context]) -> None:
-        records: dict[str, PredictionRecord] = {}
+        records: dict[tuple[str, str], PredictionRecord] = {}
+        for item in items:
+            if isinstance(item, Entry) and item.context not in contexts:
+                self._set_aside(item, "Nothing in the journal says whose it is.")
+            elif isinstance(item, Entry):
+                record = record_of(item, contexts)
+                records.setdefault((record.project, record.id), record)
+        for project in {project for project, _ in records}:
+            self._add(project, [record for record in records.values() if record.project == project])
+        # Events have no id to be told apart by, so they go last: what comes before them may be repeated.
         for item in items:
             if isinstance(item, Note):
-                self._store.events.add(item.project, item.kind, item.message, item.data)
-            else:
-                records.setdefault(item.id, record_of(item, contexts))
-        self._add(list(records.values()))
+                self._stores.of(item.project).events.add(item.project, item.kind, item.message, item.data)
 
-    def _add(self, records: Sequence[PredictionRecord]) -> None:
+    def _add(self, project: str, records: Sequence[PredictionRecord]) -> None:
         """Store records; one the store will never take is set aside instead of stopping the rest."""
-        if not records:
-            return
         try:
-            self._store.predictions.add(records)
+            self._stores.of(project).predictions.add(records)
         except StoreUnavailable:
             raise
         except ModelwrightError as error:
             if len(records) == 1:
-                self._set_aside(records[0], error)
+                self._set_aside(records[0], str(error))
                 return
             middle = len(records) // 2
-            self._add(records[:middle])
-            self._add(records[middle:])
+            self._add(project, records[:middle])
+            self._add(project, records[middle:])
 
-    def _set_aside(self, record: PredictionRecord, error: ModelwrightError) -> None:
-        logger.error("Prediction %s cannot be stored: %s", record.id, error)
-        line = msgspec.json.encode(
-            {"error": str(error), "record": msgspec.to_builtins(record)}, enc_hook=repr
-        )
+    def _set_aside(self, record: PredictionRecord | Entry, why: str) -> None:
+        logger.error("Prediction %s cannot be stored: %s", record.id, why)
+        line = msgspec.json.encode({"error": why, "record": msgspec.to_builtins(record)}, enc_hook=repr)
         with (self._root / "set-aside.jsonl").open("ab") as file:
             file.write(line + b"\n")
             file.flush()

@@ -12,11 +12,10 @@ from modelwright.errors import ModelwrightError
 from modelwright.serve.keeping.delivery import Delivery
 from modelwright.serve.keeping.releases import ReleaseWatch
 from modelwright.serve.keeping.retraining import Retraining
+from modelwright.serve.keeping.stores import Stores
 from modelwright.serve.processes import announce
 from modelwright.serve.settings import Child, Word
-from modelwright.store.engine import open_store
 from modelwright.store.errors import StoreUnavailable
-from modelwright.store.ports import Store
 
 logger = logging.getLogger(__name__)
 
@@ -31,16 +30,16 @@ class Keeper:
 
     Args:
         child: What this process is told.
-        store: The store, opened.
+        stores: The stores, opened.
     """
 
-    def __init__(self, child: Child, store: Store) -> None:
+    def __init__(self, child: Child, stores: Stores) -> None:
         self._settings = child.settings
-        self._store = store
-        self.delivery = Delivery(child.settings.journals, store)
-        self.releases = ReleaseWatch(child.settings.targets, store, child.live)
+        self._stores = stores
+        self.delivery = Delivery(child.settings.journals, stores)
+        self.releases = ReleaseWatch(child.settings.targets, stores, child.live)
         self.retraining = [
-            Retraining(target, store, child.settings.store_url)
+            Retraining(target, stores.of(target.project), target.store_url or child.settings.store_url)
             for target in child.settings.targets
             if target.project_file
         ]
@@ -97,7 +96,7 @@ class Keeper:
             return
         oldest = None if days is None else datetime.now(UTC) - timedelta(days=days)
         for project in {target.project for target in self._settings.targets}:
-            gone = self._store.predictions.prune(project, older_than=oldest, keep=rows)
+            gone = self._stores.of(project).predictions.prune(project, older_than=oldest, keep=rows)
             if gone:
                 logger.info("Removed %d old predictions of %s", gone, project)
 
@@ -144,7 +143,7 @@ def _first_look(child: Child, stopped: Callable[[float], bool]) -> Keeper:
     wait = _PATIENCE[0]
     while True:
         try:
-            keeper = Keeper(child, open_store(child.settings.store_url))
+            keeper = Keeper(child, Stores(child.settings.store_url, child.settings.store_urls))
             keeper.releases.first()
             announce(Path(child.run_dir), "keeper", 0)
             return keeper

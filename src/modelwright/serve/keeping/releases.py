@@ -8,9 +8,9 @@ from pathlib import Path
 
 from modelwright.errors import ModelwrightError
 from modelwright.serve.errors import NothingToServe
-from modelwright.serve.live import Assigned, publish
+from modelwright.serve.keeping.stores import Stores
+from modelwright.serve.live import Assigned, Challenger, publish
 from modelwright.serve.settings import Target
-from modelwright.store.ports import Store
 from modelwright.store.records import ReleaseRecord
 
 logger = logging.getLogger(__name__)
@@ -21,13 +21,13 @@ class ReleaseWatch:
 
     Args:
         targets: What is served.
-        store: Where releases stand.
+        stores: Where releases stand.
         live: The file that workers watch.
     """
 
-    def __init__(self, targets: Sequence[Target], store: Store, live: Path) -> None:
+    def __init__(self, targets: Sequence[Target], stores: Stores, live: Path) -> None:
         self._targets = targets
-        self._store = store
+        self._stores = stores
         self._live = live
         self._assigned: dict[str, Assigned] = {}
         self._refused: dict[str, int] = {}
@@ -53,11 +53,11 @@ class ReleaseWatch:
         return changed
 
     def _look_at(self, target: Target) -> bool:
-        release = self._store.releases.current(target.project)
+        release = self._stores.of(target.project).releases.current(target.project)
         known = self._assigned[target.name].sequence
         if release is None or release.sequence in {known, self._refused.get(target.name)}:
             return False
-        assigned = _of_release(target, release)
+        assigned = self._of_release(target, release)
         # Imported here: what is live at the start is verified by the workers, and NumPy takes its time.
         from modelwright.bundle.read import verify
 
@@ -66,7 +66,7 @@ class ReleaseWatch:
         except ModelwrightError as error:
             self._refused[target.name] = release.sequence
             logger.error("Version %d of %s is not taken: %s", release.version, target.project, error)
-            self._store.events.add(
+            self._stores.of(target.project).events.add(
                 target.project,
                 "release_refused",
                 f"Version {release.version} was released and is not served here: {error.reason}"
@@ -82,25 +82,41 @@ class ReleaseWatch:
             return Assigned(
                 name=target.name, project=target.project, version=target.version, bundle=target.bundle
             )
-        release = self._store.releases.current(target.project)
+        release = self._stores.of(target.project).releases.current(target.project)
         if release is None:
             raise NothingToServe(target.project)
-        return _of_release(target, release)
+        return self._of_release(target, release)
+
+    def _of_release(self, target: Target, release: ReleaseRecord) -> Assigned:
+        work_dir = Path(target.work_dir)
+        return Assigned(
+            name=target.name,
+            project=target.project,
+            version=release.version,
+            bundle=str(work_dir / release.bundle),
+            content_hash=release.content_hash,
+            sequence=release.sequence,
+            released=release.released,
+            shadow=self._challenger(target, release.settings.get("shadow")),
+            canary=self._challenger(target, release.settings.get("canary")),
+        )
+
+    def _challenger(self, target: Target, asked: object) -> Challenger | None:
+        """The challenger in a release's settings: ``{"version": 3, "share": 0.1}``; nonsense is left out."""
+        if not isinstance(asked, dict):
+            return None
+        number, share = asked.get("version"), asked.get("share", 0.0)
+        versions = self._stores.of(target.project).versions
+        record = versions.get(target.project, number) if isinstance(number, int) else None
+        if record is None or not isinstance(share, int | float):
+            logger.error(
+                "The release of %s asks for a challenger that there is not: %s", target.project, asked
+            )
+            return None
+        bundle = str(Path(target.work_dir) / record.bundle)
+        return Challenger(version=record.number, bundle=bundle, share=float(share))
 
     def _publish(self) -> tuple[Assigned, ...]:
         assigned = tuple(self._assigned[target.name] for target in self._targets)
         publish(self._live, assigned)
         return assigned
-
-
-def _of_release(target: Target, release: ReleaseRecord) -> Assigned:
-    return Assigned(
-        name=target.name,
-        project=target.project,
-        version=release.version,
-        bundle=str(Path(target.work_dir) / release.bundle),
-        content_hash=release.content_hash,
-        sequence=release.sequence,
-        released=release.released,
-        settings=release.settings,
-    )

@@ -8,11 +8,13 @@ from typing import Any
 
 import msgspec
 
-from modelwright.serve.errors import BadBody
+from modelwright.serve.errors import BadBody, TooLarge
 
 _BOM = b"\xef\xbb\xbf"
 _DIGITS = bytes(ord("0") if character in b"0123456789" else ord(" ") for character in range(256))
 _LONG = b"0" * 19  # once all digits are 0: a number that is perhaps beyond 64 bits
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_MOST_VALUES = 2_500_000  # ten thousand rows of 250 columns; as Python objects they take 250 MB at the most
 _decode = msgspec.json.decode
 
 
@@ -25,9 +27,12 @@ def parse(body: bytes) -> Any:
 
     Raises:
         BadBody: It is no JSON, or has a duplicate name, a number that is none, or too many levels.
+        TooLarge: It has more values than any request needs; they would take many times the body's memory.
     """
     if body.startswith(_BOM):
         body = body[len(_BOM) :]
+    if body.count(b",") > _MOST_VALUES and _STRING.sub(b"", body).count(b",") > _MOST_VALUES:
+        raise TooLarge(f"The body has more than {_MOST_VALUES} values.", "Send fewer rows at once.")
     try:
         value = _decode(body)
     except RecursionError:

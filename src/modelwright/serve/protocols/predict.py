@@ -151,6 +151,9 @@ def _one(value: dict[str, Any], schema: TableSchema, where: tuple[Any, ...]) -> 
         inner: Row = value[wrapper]
         return inner, value.get("id")
     if "id" in value and "id" not in schema.names:
+        if schema.identifier == "id" and not isinstance(value["id"], str):
+            # The table's own number: rows sent again from the file are no repetitions of one request.
+            return value, None
         row = dict(value)
         return row, row.pop("id")
     return value, None

@@ -10,7 +10,7 @@ import csv
 import io
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,7 @@ _SHAPE = re.compile(rb"'shape'\s*:\s*\(([0-9]{0,15}(?:,\s*[0-9]{1,15}){0,3},?\s*
 _NUMBERS = frozenset({Kind.NUMERIC, Kind.INTEGER})
 _MOST_UNPACKED = 256 * 2**20  # bytes a Parquet file may hold; it is compressed, the body's limit says little
 _BATCH = 1_024
+_MOST_COLUMNS = 500_000
 
 
 def read_csv(body: bytes, schema: TableSchema, *, most_rows: int = MOST_ROWS) -> list[Row]:
@@ -79,21 +80,37 @@ def read_csv(body: bytes, schema: TableSchema, *, most_rows: int = MOST_ROWS) ->
 
 
 def _csv_lines(body: bytes) -> Iterator[list[str]]:
-    try:
-        text = body.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise BadBody(f"The body is not UTF-8 (byte {error.start}).", kind="csv_invalid") from None
     # The module's limit on a cell is 128 KiB and for the whole process; a text may be longer, and the
     # limit on bodies stands before this. It is only ever raised.
-    if len(text) > csv.field_size_limit():
-        csv.field_size_limit(len(text))
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    if len(body) > csv.field_size_limit():
+        csv.field_size_limit(len(body))
+    # Decoded as it is read: most that are refused for their length are so in their first lines.
+    reader = csv.reader(_narrow(io.TextIOWrapper(io.BytesIO(body), "utf-8-sig", newline="")), strict=True)
     try:
         for cells in reader:
             if cells:
                 yield cells
+    except UnicodeDecodeError:
+        raise BadBody(f"The body is not UTF-8 (byte {_undecodable(body)}).", kind="csv_invalid") from None
     except csv.Error as error:
         raise BadBody(f"Line {reader.line_num} is no CSV: {error}.", kind="csv_invalid") from None
+
+
+def _narrow(lines: Iterable[str]) -> Iterator[str]:
+    """The lines; one of more commas than any table has columns is refused before it becomes cells."""
+    for line in lines:
+        if len(line) > _MOST_COLUMNS and line.count(",") > _MOST_COLUMNS:
+            raise TooLarge(f"A line has more than {_MOST_COLUMNS} commas.", "Send the columns of the model.")
+        yield line
+
+
+def _undecodable(body: bytes) -> int:
+    """Where UTF-8 ends."""
+    try:
+        body.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        return error.start
+    return len(body)
 
 
 def _header(cells: Sequence[str], schema: TableSchema) -> list[str] | None:

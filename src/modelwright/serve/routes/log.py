@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -15,10 +13,11 @@ from modelwright.serve.errors import NotFound, clip
 from modelwright.serve.routes.replies import json_response
 from modelwright.serve.routes.values import moment, truth, whole
 from modelwright.serve.site import Site
+from modelwright.store.lineage import document, prediction_document, trace, version_document
 
 if TYPE_CHECKING:
     from modelwright.store.ports import Store
-    from modelwright.store.records import LabelRecord, PredictionRecord, ReleaseRecord, VersionRecord
+    from modelwright.store.records import LabelRecord, PredictionRecord
 
 _MOST = 1000
 _ON_ITS_WAY = (0.1, 0.2, 0.4)  # seconds between looks: the keeper is at most so far behind
@@ -56,8 +55,8 @@ class Log:
                 raise NotFound(error.reason, error.instruction) from error
             return list(found), store.labels.latest(project, [record.id for record in found])
 
-        records, labels = await self._site.store.call(look)
-        shown = [_shown(record, labels.get(record.id)) for record in records]
+        records, labels = await self._site.store.call(project, look)
+        shown = [prediction_document(record, labels.get(record.id)) for record in records]
         more = records[-1].id if len(records) == limit else None
         return json_response({"predictions": shown, "count": len(shown), "next_before": more})
 
@@ -65,9 +64,9 @@ class Log:
         """One prediction, and where it came from."""
         project, id = self.project(request), request.path_params["id"]
         for wait in (*_ON_ITS_WAY, None):
-            lineage = await self._site.store.call(lambda store: _lineage(store, project, id))
+            lineage = await self._site.store.call(project, lambda store: trace(store, project, id))
             if lineage is not None:
-                return json_response(lineage)
+                return json_response(document(lineage))
             if wait is not None:
                 await asyncio.sleep(wait)
         raise NotFound(f"There is no prediction {clip(id)!r} in the log (any more).")
@@ -77,10 +76,11 @@ class Log:
         project = self.project(request)
         limit = whole(request.query_params, "limit", 100, most=_MOST) or 100
         listed, current = await self._site.store.call(
+            project,
             lambda store: (
                 store.versions.list(project, limit=limit),
                 store.releases.current(project),
-            )
+            ),
         )
         champion = current.version if current else None
         served = {
@@ -93,7 +93,7 @@ class Log:
                 "project": project,
                 "champion": champion,
                 "versions": [
-                    _version(record)
+                    version_document(record)
                     | {"champion": record.number == champion, "served": record.number in served}
                     for record in listed
                 ],
@@ -103,42 +103,3 @@ class Log:
     def project(self, request: Request) -> str:
         """The project of the query's ``model``, by default of the first one."""
         return self._site.engine.find(request.query_params.get("model", "")).assigned.project
-
-
-def _shown(record: PredictionRecord, label: LabelRecord | None) -> dict[str, Any]:
-    shown: dict[str, Any] = msgspec.to_builtins(record)
-    shown["prediction_id"] = shown.pop("id")
-    shown["model_version"] = shown.pop("version")
-    shown["label"] = None if label is None else label.target
-    return shown
-
-
-def _lineage(store: Store, project: str, id: str) -> dict[str, Any] | None:
-    record = store.predictions.get(project, id)
-    if record is None:
-        return None
-    labels = store.labels.get(project, id)
-    version = store.versions.get(project, record.version)
-    release = _release_at(store, project, record.version, record.time)
-    return _shown(record, labels[-1] if labels else None) | {
-        "labels": msgspec.to_builtins(list(labels)),
-        "lineage": {
-            "version": None if version is None else _version(version),
-            "release": None if release is None else msgspec.to_builtins(release),
-        },
-    }
-
-
-def _release_at(store: Store, project: str, version: int, time: datetime) -> ReleaseRecord | None:
-    """The release by which ``version`` was live at ``time``."""
-    for release in store.releases.list(project, limit=_MOST):
-        if release.version == version and release.released <= time:
-            return release
-    return None
-
-
-def _version(record: VersionRecord) -> dict[str, Any]:
-    shown: dict[str, Any] = msgspec.to_builtins(record)
-    shown["version"] = shown.pop("number")
-    del shown["bundle"], shown["project"]
-    return shown

@@ -56,6 +56,6 @@ class Metrics:
         """Samples no version has used; ``None`` while the database is away."""
         try:
             project = self._site.engine.find("").assigned.project
-            return await self._site.store.call(lambda store: store.samples.pending(project))
+            return await self._site.store.call(project, lambda store: store.samples.pending(project))
         except NotReady:
             return None

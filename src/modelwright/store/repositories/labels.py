@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Connection, Select, Update, func, select, update
 
 from modelwright.store import clock, rows
 from modelwright.store.codec import keep
 from modelwright.store.database import Database
-from modelwright.store.records import LabelRecord
+from modelwright.store.records import LabelOutcome, LabelRecord, Recorded, Truth
 from modelwright.store.repositories.chunks import chunks
 from modelwright.store.repositories.predictions import log_lock
-from modelwright.store.tables import labels, predictions
+from modelwright.store.tables import labels, predictions, releases
+from modelwright.store.truths import counting, outcome
 
 
 class SqlLabels:
@@ -25,21 +26,37 @@ class SqlLabels:
     def add(self, project: str, prediction_id: str, target: Any, *, client: str = "") -> LabelRecord:
         """Append the label and mark its prediction, if it is there already, in one transaction."""
         row = rows.label_row(project, prediction_id, target, clock.now(), client)
-        marked = (
-            update(predictions)
-            .where(
-                predictions.c.project == row["project"],
-                predictions.c.id == row["prediction_id"],
-                predictions.c.labelled.is_(False),
-            )
-            .values(labelled=True)
-        )
         with self._database.write() as connection:
             self._database.lock(connection, log_lock(row["project"]), shared=True)
             appended = labels.insert().values(row).returning(labels.c.sequence)
             sequence = connection.execute(appended).scalar_one()
-            connection.execute(marked)
+            connection.execute(_mark(row["project"], [row["prediction_id"]]))
         return rows.label({**row, "sequence": sequence})
+
+    def record(self, project: str, truths: Sequence[Truth], *, client: str = "") -> Sequence[Recorded]:
+        """All in one transaction, alone with the project's log, so that no two join the same prediction."""
+        place, now = keep(project), clock.now()
+        recorded: list[Recorded] = []
+        with self._database.write() as connection:
+            self._database.lock(connection, log_lock(place))
+            live = connection.execute(_live(place)).scalar()
+            for some in chunks(truths):
+                ids = [keep(truth.prediction_id) for truth in some]
+                told = _told(connection, place, ids)
+                versions = _versions(connection, place, ids)
+                new = []
+                for truth in some:
+                    id = keep(truth.prediction_id)
+                    version = versions.get(id)
+                    became = outcome(told.get(id, []), truth.target, client, known=version is not None)
+                    late = became is LabelOutcome.JOINED and live is not None and version != live
+                    recorded.append(Recorded(prediction_id=truth.prediction_id, outcome=became, late=late))
+                    if became is not LabelOutcome.DUPLICATE:
+                        new.append(rows.label_row(project, truth.prediction_id, truth.target, now, client))
+                if new:
+                    connection.execute(labels.insert(), new)
+                    connection.execute(_mark(place, [row["prediction_id"] for row in new]))
+        return recorded
 
     def get(self, project: str, prediction_id: str) -> Sequence[LabelRecord]:
         """By sequence."""
@@ -52,22 +69,54 @@ class SqlLabels:
             return [rows.label(row) for row in connection.execute(statement).mappings()]
 
     def latest(self, project: str, ids: Sequence[str]) -> Mapping[str, LabelRecord]:
-        """Read in order; a later one takes the place of an earlier."""
-        found: dict[str, LabelRecord] = {}
+        """Read all of them; which counts is for ``store.truths`` to say."""
+        found: dict[str, list[LabelRecord]] = {}
         with self._database.read() as connection:
             for some in chunks([keep(id) for id in ids]):
-                statement = (
-                    select(labels)
-                    .where(labels.c.project == keep(project), labels.c.prediction_id.in_(some))
-                    .order_by(labels.c.sequence)
-                )
-                for row in connection.execute(statement).mappings():
-                    record = rows.label(row)
-                    found[record.prediction_id] = record
-        return found
+                found |= _told(connection, keep(project), some)
+        counts = {id: counting(told) for id, told in found.items()}
+        return {label.prediction_id: label for label in counts.values() if label is not None}
 
     def count(self, project: str) -> int:
         """Counted in the index."""
         statement = select(func.count()).select_from(labels).where(labels.c.project == keep(project))
         with self._database.read() as connection:
             return int(connection.execute(statement).scalar_one())
+
+
+def _told(connection: Connection, project: str, ids: Sequence[str]) -> dict[str, list[LabelRecord]]:
+    """The labels of each of ``ids`` (as stored), oldest first."""
+    statement = (
+        select(labels)
+        .where(labels.c.project == project, labels.c.prediction_id.in_(ids))
+        .order_by(labels.c.sequence)
+    )
+    found: dict[str, list[LabelRecord]] = {}
+    for row in connection.execute(statement).mappings():
+        found.setdefault(row["prediction_id"], []).append(rows.label(row))
+    return found
+
+
+def _versions(connection: Connection, project: str, ids: Sequence[str]) -> dict[str, int]:
+    """Which version answered, by prediction id, of those in the log."""
+    statement = select(predictions.c.id, predictions.c.version).where(
+        predictions.c.project == project, predictions.c.id.in_(ids)
+    )
+    return {row.id: row.version for row in connection.execute(statement)}
+
+
+def _live(project: str) -> Select[Any]:
+    return (
+        select(releases.c.version)
+        .where(releases.c.project == project)
+        .order_by(releases.c.sequence.desc())
+        .limit(1)
+    )
+
+
+def _mark(project: str, ids: Sequence[str]) -> Update:
+    return (
+        update(predictions)
+        .where(predictions.c.project == project, predictions.c.id.in_(ids), predictions.c.labelled.is_(False))
+        .values(labelled=True)
+    )

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, delete, func, literal, select, tuple_, update
 
 from modelwright.store import rows
-from modelwright.store.codec import keep, micros
+from modelwright.store.codec import keep, micros, restore
 from modelwright.store.database import Database
 from modelwright.store.errors import UnknownPrediction
 from modelwright.store.records import PredictionRecord
@@ -58,6 +58,17 @@ class SqlPredictions:
                     record = rows.prediction(row)
                     found[record.id] = record
         return found
+
+    def neighbours(self, project: str, id: str, *, limit: int = 20) -> Sequence[str]:
+        """Two looks into the key's index: downwards from ``id``, and upwards."""
+        stored, half = predictions.c.id, max(1, limit // 2)
+        ids = select(stored).where(predictions.c.project == keep(project))
+        below = ids.where(stored < keep(id)).order_by(stored.desc()).limit(half)
+        above = ids.where(stored >= keep(id)).order_by(stored).limit(half)
+        with self._database.read() as connection:
+            before = connection.execute(below).scalars().all()
+            after = connection.execute(above).scalars().all()
+        return [restore(found) for found in (*before[::-1], *after)]
 
     def history(
         self,

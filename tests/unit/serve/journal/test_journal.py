@@ -215,3 +215,18 @@ def test_a_file_is_used_again_and_its_old_frames_are_never_read(tmp_path: Path) 
     assert seen == [str(number) for number in range(200)]
     inodes = {path.stat().st_ino for path in writer.directory.iterdir()}
     assert len(inodes) < 8
+
+
+def test_what_msgpack_has_no_form_for_costs_nobody_the_log() -> None:
+    """Huge integers, lone surrogates and deep nesting are put into words; the others stay as they are."""
+    deep: object = 1
+    for _ in range(5000):
+        deep = [deep]
+    odd = [10**30, 10**400, "\ud800", deep, {"\ud800": 1}, 2**63]
+    packed = unpack(pack([entry(str(place), inputs=[value]) for place, value in enumerate([*odd, 1.5])]))
+    found = [item.inputs[0] for item in packed if isinstance(item, Entry)]
+    assert found[0] == 1e30
+    assert found[1] == "(an integer of many digits)"
+    assert found[2] == "?"
+    assert found[4] == {"?": 1}
+    assert found[6] == 1.5

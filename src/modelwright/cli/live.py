@@ -1,0 +1,54 @@
+"""Which bundle of a project is meant: the live version's, or a named one's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from modelwright.cli.context import (
+    NothingTrained,
+    bundle_path,
+    nothing_trained,
+    open_project,
+    opened_store,
+)
+from modelwright.store.errors import UnknownVersion
+
+if TYPE_CHECKING:
+    from modelwright.cli.terminal import Terminal
+    from modelwright.project.load import Project
+
+
+@dataclass(frozen=True)
+class LiveBundle:
+    """A version's bundle folder, and the project it is of."""
+
+    path: Path
+    project: Project
+
+
+def live_bundle(terminal: Terminal, path: str | None, version: int | None) -> LiveBundle:
+    """The bundle of the live version of the project at ``path``, or of version ``version``.
+
+    Raises:
+        NothingTrained: There is no version, or none is live.
+        UnknownVersion: There is no such version.
+    """
+    project, settings = open_project(terminal, path)
+    with opened_store(settings, create=False) as store:
+        latest = None if store is None else store.versions.latest(project.name)
+        if store is None or latest is None:
+            raise nothing_trained(project)
+        if version is None:
+            release = store.releases.current(project.name)
+            if release is None:
+                raise NothingTrained(
+                    f"No version of project '{project.name}' is live.",
+                    f"Promote one (modelwright promote {latest.number}), or name it with --version.",
+                )
+            version = release.version
+        record = store.versions.get(project.name, version)
+    if record is None:
+        raise UnknownVersion(project.name, version, latest.number)
+    return LiveBundle(path=bundle_path(settings, record), project=project)

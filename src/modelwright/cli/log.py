@@ -1,0 +1,225 @@
+"""``modelwright log``: the prediction log as a file, and its old end cut off."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import click
+
+from modelwright.cli.terminal import Terminal
+from modelwright.cli.verb import project_option, verb
+from modelwright.errors import ExitCode, ModelwrightError, StorageFailure
+
+if TYPE_CHECKING:
+    from modelwright.store.engine import SqlStore
+    from modelwright.store.records import LabelRecord, PredictionRecord
+
+_PAGE = 1000
+Batches = Iterator[list[dict[str, Any]]]
+
+
+class TimeUnclear(ModelwrightError):
+    """A time or a length of time that cannot be read."""
+
+    code = ExitCode.USAGE
+
+
+@click.group("log")
+def command() -> None:
+    """Export the prediction log, or cut off its old end."""
+
+
+@verb(
+    "export",
+    examples=[
+        ("modelwright log export predictions.parquet", "all of it, a row a prediction, with its label"),
+        ("modelwright log export may.jsonl --since 2026-05-01 --until 2026-06-01", "JSON lines, of May"),
+        (
+            "modelwright log export truth.parquet --labelled --version 7",
+            "what version 7 is known to be worth",
+        ),
+    ],
+)
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@project_option
+@click.option("--since", metavar="TIME", help="From this time on, such as 2026-05-01T12:00.")
+@click.option("--until", metavar="TIME", help="Up to this time, without it.")
+@click.option("--version", type=click.IntRange(1), help="Of this version only.")
+@click.option("--labelled", is_flag=True, help="Only predictions whose truth is known.")
+def export(
+    terminal: Terminal,
+    *,
+    file: Path,
+    project: str | None,
+    since: str | None,
+    until: str | None,
+    version: int | None,
+    labelled: bool,
+) -> None:
+    """Write the prediction log to FILE: Parquet, or JSON lines if it ends in .jsonl.
+
+    Columns: prediction_id, time, version, status, protocol, role, client, latency, prediction,
+    prediction_name, confidence, label; and inputs, outputs and warnings as JSON, since their values may be
+    of any type. FILE appears whole or not at all.
+    """
+    from modelwright.cli.context import open_project, opened_store
+
+    opened, settings = open_project(terminal, project)
+    limits: dict[str, Any] = {
+        "since": _moment(since),
+        "until": _moment(until),
+        "version": version,
+        "labelled": True if labelled else None,
+    }
+    with opened_store(settings, create=False) as store:
+        batches = iter(()) if store is None else _batches(store, opened.name, limits)
+        count = _write(file, batches)
+    terminal.result(
+        {"file": str(file), "predictions": count}, lambda: terminal.print(f"{count:,} predictions in {file}")
+    )
+
+
+@verb(
+    "prune",
+    examples=[
+        ("modelwright log prune --older-than 90d", "keep three months"),
+        ("modelwright log prune --keep 1000000", "keep the newest million"),
+    ],
+)
+@project_option
+@click.option("--older-than", metavar="TIME", help="Delete predictions older than this: 12h, 90d.")
+@click.option("--keep", type=click.IntRange(0), help="Delete all but the newest so many.")
+def prune(terminal: Terminal, *, project: str | None, older_than: str | None, keep: int | None) -> None:
+    """Delete old predictions, with their labels, for good. A server does it by itself with --keep-days."""
+    from modelwright.cli.context import open_project, opened_store
+    from modelwright.project.durations import seconds
+
+    if older_than is None and keep is None:
+        raise TimeUnclear("Nothing says which predictions to delete.", "Give --older-than or --keep.")
+    opened, settings = open_project(terminal, project)
+    try:
+        oldest = None if older_than is None else datetime.now(UTC) - timedelta(seconds=seconds(older_than))
+    except (ValueError, OverflowError) as error:
+        raise TimeUnclear(f"'{older_than}' is no length of time.", "Write it like 12h or 90d.") from error
+    with opened_store(settings, create=False) as store:
+        gone = 0 if store is None else store.predictions.prune(opened.name, older_than=oldest, keep=keep)
+    terminal.result({"deleted": gone}, lambda: terminal.print(f"{gone:,} predictions deleted"))
+
+
+for _verb in (export, prune):
+    command.add_command(_verb)
+
+
+def _batches(store: SqlStore, project: str, limits: dict[str, Any]) -> Batches:
+    """The log, newest first, page by page: a log of millions does not fit in memory."""
+    before: str | None = None
+    while True:
+        page = store.predictions.history(project, limit=_PAGE, before=before, **limits)
+        if not page:
+            return
+        labels = store.labels.latest(project, [record.id for record in page])
+        yield [_row(record, labels.get(record.id)) for record in page]
+        before = page[-1].id
+
+
+def _row(record: PredictionRecord, label: LabelRecord | None) -> dict[str, Any]:
+    outputs = record.outputs if isinstance(record.outputs, dict) else {}
+    prediction = outputs.get("prediction")
+    return {
+        "prediction_id": record.id,
+        "time": record.time,
+        "version": record.version,
+        "status": record.status,
+        "protocol": record.protocol,
+        "role": record.role,
+        "client": record.client,
+        "latency": record.latency,
+        "prediction": None if prediction is None else _text(prediction),
+        "prediction_name": outputs.get("prediction_name"),
+        "confidence": outputs.get("confidence"),
+        "label": None if label is None else _text(label.target),
+        "inputs": _json(record.inputs),
+        "outputs": _json(record.outputs),
+        "warnings": _json(list(record.warnings)),
+    }
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else _json(value)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _write(file: Path, batches: Batches) -> int:
+    """Write all batches; how many rows.
+
+    Raises:
+        StorageFailure: The disk is full, or the place cannot be written.
+        MissingExtra: Parquet needs pyarrow.
+    """
+    maker = _json_lines if file.suffix.lower() in {".jsonl", ".ndjson"} else _parquet
+    partial = file.with_name(f".{file.name}.{os.getpid()}.partial")
+    count = 0
+    try:
+        with partial.open("wb") as stream, closing(maker(stream)) as sink:
+            next(sink)
+            for batch in batches:
+                sink.send(batch)
+                count += len(batch)
+        partial.replace(file)
+    except OSError as error:
+        raise StorageFailure.from_os_error(error, f"writing {file}") from error
+    finally:
+        partial.unlink(missing_ok=True)
+    return count
+
+
+def _json_lines(stream: BinaryIO) -> Any:
+    while True:
+        rows: Sequence[dict[str, Any]] = yield
+        for row in rows:
+            plain = row | {"time": row["time"].isoformat()}
+            for name in ("inputs", "outputs", "warnings"):
+                plain[name] = json.loads(row[name])
+            stream.write(_json(plain).encode() + b"\n")
+
+
+def _parquet(stream: BinaryIO) -> Any:
+    from modelwright.cli.rows_in import parquet_library
+
+    arrow = parquet_library()
+    text = arrow.string()
+    kinds = {
+        "time": arrow.timestamp("us", "UTC"),
+        "version": arrow.int64(),
+        "status": arrow.int64(),
+        "latency": arrow.float64(),
+        "confidence": arrow.float64(),
+    }
+    names = (
+        *("prediction_id", "time", "version", "status", "protocol", "role", "client", "latency"),
+        *("prediction", "prediction_name", "confidence", "label", "inputs", "outputs", "warnings"),
+    )
+    schema = arrow.schema([(name, kinds.get(name, text)) for name in names])
+    with arrow.parquet.ParquetWriter(stream, schema) as writer:
+        while True:
+            rows: Sequence[dict[str, Any]] = yield
+            writer.write_table(arrow.Table.from_pylist(list(rows), schema=schema))
+
+
+def _moment(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise TimeUnclear(f"'{text}' is no time.", "Write it like 2026-05-01 or 2026-05-01T12:00.") from error
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

@@ -1,0 +1,335 @@
+"""How good a model is on the rows whose truth is known by now: metrics with 95 % intervals.
+
+Names and meanings are those of ``schema.catalogue``. Shares have Wilson's interval; all else is
+bootstrapped over rows: a row's weight in a resample is how often it was drawn.
+Source: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from modelwright.monitor import statistics
+from modelwright.schema.metrics import Metric
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+RESAMPLES = 400
+MOST_ROWS = 5_000
+"""Rows that are resampled; of a larger window the newest count."""
+_SMALLEST = 1e-15
+
+
+class ClassQuality(msgspec.Struct, frozen=True, kw_only=True):
+    """One label: of the rows that are it, and of the rows called it, how many were right."""
+
+    label: str
+    rows: int
+    answered: int
+    recall: Metric
+    precision: Metric
+
+
+class Segment(msgspec.Struct, frozen=True, kw_only=True):
+    """Quality on the rows of one value, or one range, of a column."""
+
+    column: str
+    value: str
+    rows: int
+    metrics: dict[str, Metric]
+
+
+class Coverage(msgspec.Struct, frozen=True, kw_only=True):
+    """How many predictions have their label, and how long it took, in seconds.
+
+    Attributes:
+        predictions, labelled: Counts.
+        share: Labelled share with its interval.
+        median_delay, slow_delay: Median and 95 % quantile of the delay; ``None`` without labels.
+    """
+
+    predictions: int
+    labelled: int
+    share: Metric
+    median_delay: float | None = None
+    slow_delay: float | None = None
+
+
+def share(hits: float, rows: float) -> Metric:
+    """A share with Wilson's interval."""
+    low, high = statistics.wilson(hits, rows)
+    return Metric(value=hits / rows if rows else 0.0, low=low, high=high)
+
+
+def coverage(answered: Floats, labelled: Floats) -> Coverage:
+    """Label coverage and delay.
+
+    Args:
+        answered: When each prediction was made [rows], epoch seconds.
+        labelled: When its label came [rows]; NaN where none has.
+    """
+    some = ~np.isnan(labelled)
+    delays = (labelled - answered)[some]
+    median, slow = np.quantile(delays, [0.5, 0.95]).tolist() if len(delays) else (None, None)
+    rows, known = len(answered), int(some.sum())
+    return Coverage(
+        predictions=rows,
+        labelled=known,
+        share=share(known, rows),
+        median_delay=median,
+        slow_delay=slow,
+    )
+
+
+def classification(
+    truth: Ints, answers: Ints, classes: int, probabilities: Floats | None = None, *, seed: int = 0
+) -> dict[str, Metric]:
+    """Metrics of a classification.
+
+    Args:
+        truth, answers: Label codes [rows] below ``classes``.
+        classes: Number of labels; with two, the second is the positive one.
+        probabilities: [rows, classes], for the log loss, Brier score and ranking metrics.
+        seed: Of the bootstrap.
+
+    Returns:
+        Metrics by name, empty without rows; one that is undefined on these rows is left out.
+    """
+    if not len(truth):
+        return {}
+    random = np.random.default_rng(seed)
+    table = confusion(truth, answers, classes)
+    found = label_metrics(table, random.multinomial(len(truth), table.ravel() / len(truth), size=RESAMPLES))
+    if probabilities is not None:
+        newest = slice(-MOST_ROWS, None)
+        found |= _losses(truth[newest], probabilities[newest], random)
+        found |= _ranking(truth[newest], probabilities[newest], random)
+    return found
+
+
+def confusion(truth: Ints, answers: Ints, classes: int) -> Ints:
+    """Rows by truth (first axis) and answer [classes, classes]."""
+    counts = np.bincount(truth * classes + answers, minlength=classes * classes)
+    return np.asarray(counts.reshape(classes, classes), dtype=np.int64)
+
+
+def label_metrics(table: NDArray[np.generic], draws: NDArray[np.generic]) -> dict[str, Metric]:
+    """Metrics of a confusion table, with the percentiles of ``draws`` [times, classes²] as interval."""
+    classes = len(table)
+    tables = np.concatenate([[table], np.asarray(draws).reshape(-1, classes, classes)]).astype(np.float64)
+    found = {name: _interval(of(tables)) for name, of in _LABEL_METRICS.items()}
+    rows = float(tables[0].sum())
+    found["accuracy"] = share(float(np.trace(tables[0])), rows)
+    return found
+
+
+def by_class(table: Ints, labels: Sequence[str]) -> tuple[ClassQuality, ...]:
+    """Recall and precision of each label of a confusion table."""
+    return tuple(
+        ClassQuality(
+            label=label,
+            rows=int(table[code].sum()),
+            answered=int(table[:, code].sum()),
+            recall=share(float(table[code, code]), float(table[code].sum())),
+            precision=share(float(table[code, code]), float(table[:, code].sum())),
+        )
+        for code, label in enumerate(labels)
+    )
+
+
+def regression(truth: Floats, answers: Floats, *, seed: int = 0) -> dict[str, Metric]:
+    """Metrics of a regression; empty without rows."""
+    if not len(truth):
+        return {}
+    truth, answers = truth[-MOST_ROWS:], answers[-MOST_ROWS:]
+    weights = _weights(len(truth), np.random.default_rng(seed))
+    error = answers - truth
+    found = {
+        "rmse": _interval(np.sqrt(_means(weights, error**2))),
+        "mae": _interval(_means(weights, np.abs(error))),
+    }
+    known = np.abs(truth) > np.finfo(np.float64).eps
+    if known.any():
+        relative = np.divide(np.abs(error), np.abs(truth), out=np.zeros(len(truth)), where=known)
+        found["mape"] = _interval(
+            _ratio(_means(weights, relative), _means(weights, known.astype(np.float64)))
+        )
+    centred = truth - truth.mean()
+    spread = _means(weights, centred**2) - _means(weights, centred) ** 2
+    if spread[0] > 0:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found["r2"] = _interval(1 - _means(weights, error**2) / spread)
+    order = np.sort(np.abs(error))
+    ranks = np.random.default_rng(seed).binomial(len(order), 0.5, size=RESAMPLES)
+    drawn = order[np.minimum(ranks, len(order) - 1)]
+    found["median_absolute_error"] = _interval(np.concatenate([[np.median(order)], drawn]))
+    return found
+
+
+def by_segment(
+    column: str,
+    segments: np.ndarray,
+    measure: Callable[[NDArray[np.bool_]], Mapping[str, Metric]],
+    *,
+    least: int = 30,
+) -> tuple[Segment, ...]:
+    """Quality by segment, the largest first.
+
+    Args:
+        column: What the rows were divided by.
+        segments: Segment of each row [rows], as text; see ``segments_of``.
+        measure: Metrics of the rows that a mask selects.
+        least: Segments with fewer rows are left out.
+    """
+    names, counts = np.unique(segments.astype(str), return_counts=True)
+    return tuple(
+        Segment(
+            column=column,
+            value=str(names[place]),
+            rows=int(counts[place]),
+            metrics=dict(measure(segments.astype(str) == names[place])),
+        )
+        for place in np.argsort(-counts, kind="stable")
+        if counts[place] >= least
+    )
+
+
+def segments_of(values: np.ndarray, quantiles: Sequence[float] = (), *, most: int = 10) -> np.ndarray:
+    """Segments of a column array [rows]: its most frequent words, or a number's quarter of training.
+
+    Args:
+        values: Column array.
+        quantiles: Numbers: the profile's 101 quantiles; the window's own quarters without them.
+        most: Words that have a segment of their own; the others share "(others)".
+    """
+    made = np.empty(len(values), dtype=object)
+    if values.dtype == object:
+        words, counts = np.unique(values.astype(str), return_counts=True)
+        kept = set(words[np.argsort(-counts, kind="stable")[:most]].tolist())
+        made[:] = [(word or "(missing)") if word in kept else "(others)" for word in values]
+        return made
+    numbers = np.asarray(values, dtype=np.float64)
+    known = numbers[~np.isnan(numbers)]
+    if not len(known):
+        made[:] = "(missing)"
+        return made
+    quarters = [0.25, 0.5, 0.75]
+    at = (
+        [quantiles[round(100 * quarter)] for quarter in quarters]
+        if quantiles
+        else np.quantile(known, quarters)
+    )
+    cuts = np.unique(at)
+    bounds = ["", *(f"{cut:.4g}" for cut in cuts), ""]
+    names = [
+        f"from {low} to below {high}" if low and high else (f"below {high}" if high else f"from {low}")
+        for low, high in pairwise(bounds)
+    ]
+    made[:] = np.array(names, dtype=object)[np.searchsorted(cuts, numbers, side="right")]
+    made[np.isnan(numbers)] = "(missing)"
+    return made
+
+
+def _interval(values: Floats) -> Metric:
+    """The first value, with the percentiles of the others."""
+    drawn = values[1:][np.isfinite(values[1:])]
+    low, high = np.quantile(drawn, [0.025, 0.975]) if len(drawn) else (values[0], values[0])
+    value = float(values[0])
+    return Metric(value=value, low=min(value, float(low)), high=max(value, float(high)))
+
+
+def _weights(rows: int, random: np.random.Generator) -> Floats:
+    """How often each row occurs [1 + RESAMPLES, rows]; the first line is the rows themselves."""
+    drawn = random.multinomial(rows, np.full(rows, 1 / rows), size=RESAMPLES)
+    return np.concatenate([np.ones((1, rows)), drawn])
+
+
+def _means(weights: Floats, values: Floats) -> Floats:
+    return np.asarray(weights @ values / weights.shape[1])
+
+
+def _losses(truth: Ints, probabilities: Floats, random: np.random.Generator) -> dict[str, Metric]:
+    weights = _weights(len(truth), random)
+    given = probabilities[np.arange(len(truth)), truth]
+    if probabilities.shape[1] == 2:
+        squared = (probabilities[:, 1] - truth) ** 2
+    else:
+        squared = (probabilities**2).sum(axis=1) + 1 - 2 * given
+    return {
+        "log_loss": _interval(_means(weights, -np.log(np.clip(given, _SMALLEST, 1)))),
+        "brier": _interval(_means(weights, squared)),
+    }
+
+
+def _ranking(truth: Ints, probabilities: Floats, random: np.random.Generator) -> dict[str, Metric]:
+    """ROC AUC and average precision: of the second label where there are two, else the macro average."""
+    labels = [1] if probabilities.shape[1] == 2 else range(probabilities.shape[1])
+    occurring = [label for label in labels if 0 < (truth == label).sum() < len(truth)]
+    if not occurring:
+        return {}
+    weights = _weights(len(truth), random)
+    curves = np.array([_areas(truth == label, probabilities[:, label], weights) for label in occurring])
+    auc, average = curves.mean(axis=0)
+    return {"roc_auc": _interval(auc), "average_precision": _interval(average)}
+
+
+def _areas(positive: NDArray[np.bool_], scores: Floats, weights: Floats) -> tuple[Floats, Floats]:
+    """ROC AUC and average precision per line of weights; equal scores are one step of the curve."""
+    order = np.argsort(-scores, kind="stable")
+    starts = np.flatnonzero(np.concatenate([[True], np.diff(scores[order]) != 0]))
+    weights = weights[:, order]
+    hits = np.add.reduceat(weights * positive[order], starts, axis=1)
+    misses = np.add.reduceat(weights * ~positive[order], starts, axis=1)
+    above, fallen = hits.cumsum(axis=1), misses.cumsum(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        auc = (misses * (above - hits / 2)).sum(axis=1) / (above[:, -1] * fallen[:, -1])
+        precision = np.where(above + fallen > 0, above / (above + fallen), 0.0)
+        average = (hits * precision).sum(axis=1) / above[:, -1]
+    return auc, average
+
+
+def _ratio(part: Floats, whole: Floats) -> Floats:
+    return np.asarray(np.divide(part, whole, out=np.zeros(np.shape(whole)), where=whole > 0))
+
+
+def _hits(tables: Floats) -> Floats:
+    return np.diagonal(tables, axis1=1, axis2=2)
+
+
+def _averaged(values: Floats, tables: Floats) -> Floats:
+    """The positive label's value where there are two, else the mean over labels that occur."""
+    if values.shape[1] == 2:
+        return values[:, 1]
+    occurs = (tables.sum(axis=2) + tables.sum(axis=1)) > 0
+    return np.asarray((values * occurs).sum(axis=1) / occurs.sum(axis=1))
+
+
+def _balanced(tables: Floats) -> Floats:
+    occurs = tables.sum(axis=2) > 0
+    recall = _ratio(_hits(tables), tables.sum(axis=2))
+    return np.asarray((recall * occurs).sum(axis=1) / occurs.sum(axis=1))
+
+
+def _mcc(tables: Floats) -> Floats:
+    """Matthews' correlation for any number of labels. Source: Gorodkin, 2004."""
+    total, truth, said = tables.sum(axis=(1, 2)), tables.sum(axis=2), tables.sum(axis=1)
+    covariance = _hits(tables).sum(axis=1) * total - (truth * said).sum(axis=1)
+    spread = (total**2 - (truth**2).sum(axis=1)) * (total**2 - (said**2).sum(axis=1))
+    return _ratio(covariance, np.sqrt(np.maximum(spread, 0)))
+
+
+_LABEL_METRICS: dict[str, Callable[[Floats], Floats]] = {
+    "accuracy": lambda tables: _ratio(_hits(tables).sum(axis=1), tables.sum(axis=(1, 2))),
+    "balanced_accuracy": _balanced,
+    "f1": lambda tables: _averaged(
+        _ratio(2 * _hits(tables), tables.sum(axis=1) + tables.sum(axis=2)), tables
+    ),
+    "precision": lambda tables: _averaged(_ratio(_hits(tables), tables.sum(axis=1)), tables),
+    "recall": lambda tables: _averaged(_ratio(_hits(tables), tables.sum(axis=2)), tables),
+    "mcc": _mcc,
+}
