@@ -25,8 +25,8 @@ def command(
 ) -> None:
     """Let a waiting version answer, or refuse it.
 
-    Versions wait where the project file says `retrain: {promotion: approval}`. `modelwright jobs` lists
-    them with what came of their duels.
+    Versions wait for a person where the project file says `retrain: {promotion: approval}`.
+    `modelwright jobs` lists them with what came of their duels.
     """
     from modelwright.cli.actor import actor
     from modelwright.cli.context import nothing_trained, open_project, opened_store
