@@ -186,15 +186,15 @@ def _feedback(one: Json, told: Json, truth: Any) -> Json:
     text: Json = {"type": "string"}
     cell = truth if not isinstance(truth, dict) else ",".join(map(str, truth.values()))
     names = "target" if not isinstance(truth, dict) else ",".join(truth)
-    record = {
-        "groundTruthData": {"data": str(truth), "encoding": "CSV"},
-        "eventMetadata": {"eventId": told["prediction_id"]},
-        "eventVersion": "0",
+    operation["requestBody"]["content"][CSV] = {
+        "schema": text,
+        "example": f"prediction_id,{names}\n{told['prediction_id']},{cell}\n",
     }
-    operation["requestBody"]["content"] |= {
-        CSV: {"schema": text, "example": f"prediction_id,{names}\n{told['prediction_id']},{cell}\n"},
-        "application/jsonlines": {"schema": text, "example": msgspec.json.encode(record).decode() + "\n"},
-    }
+    operation["description"] = (
+        "JSON lines (application/jsonlines) are taken too, and Amazon SageMaker's ground truth records, in "
+        "JSON or a line each. The answer counts what became of the labels: joined, duplicate, corrected, "
+        "contradicting, orphan, and how many came late."
+    )
     operation["responses"]["202"] = {"description": "Kept until the prediction arrives"}
     return operation
 
