@@ -215,7 +215,7 @@ def test_odd_values_are_answered_or_refused_and_logged(server: Server, value: st
         assert reply.status_code in {200, 400}, reply.text
         document = reply.json()
         id = document.get("prediction_id") or document["predictions"][0]["prediction_id"]
-        assert server.client.get(f"/predictions/{id}").status_code == 200
+        eventually(lambda id=id: server.client.get(f"/predictions/{id}").status_code == 200)
 
 
 def test_a_client_that_leaves_in_the_middle_hurts_nobody(server: Server) -> None:
