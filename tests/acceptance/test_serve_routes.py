@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -128,8 +129,33 @@ def test_a_truth_is_stored_for_its_prediction(server: Server) -> None:
     wrong = server.client.post("/feedback", json={"prediction_id": id, "target": "rose"})
     assert wrong.status_code == 400
     assert wrong.json()["details"][0]["type"] == "label_unknown"
-    assert server.client.post("/feedback", json={"prediction_id": "nobody", "target": 0}).status_code == 404
+    orphan = server.client.post("/feedback", json={"prediction_id": "nobody", "target": 0})
+    assert (orphan.status_code, orphan.json()["outcome"]) == (202, "orphan")
     assert server.client.post("/feedback", json={"target": 0}).status_code == 400
+
+
+def test_truths_in_every_form_and_what_became_of_them(server: Server) -> None:
+    """CSV, JSON lines and SageMaker's records are joined by one rule, and counted by outcome."""
+    client = server.client
+    ids = [client.post("/predict", json={"features": SETOSA}).json()["prediction_id"] for _ in range(3)]
+    csv = "prediction_id,target\n" + "".join(f"{id},setosa\n" for id in [*ids, ids[0], "early"])
+    reply = client.post("/feedback", content=csv, headers={"content-type": "text/csv"})
+    assert reply.status_code == 201 and reply.json()["stored"] == 4
+    counts = {name: count for name, count in reply.json()["outcomes"].items() if count}
+    assert counts == {"joined": 3, "duplicate": 1, "orphan": 1}
+    lines = "".join(
+        json.dumps({"groundTruthData": {"data": label, "encoding": "CSV"}, "eventMetadata": {"eventId": id}})
+        + "\n"
+        for id, label in zip(ids, ("0", "1", "virginica"), strict=True)
+    )
+    reply = client.post("/feedback", content=lines, headers={"content-type": "application/jsonlines"})
+    counts = {name: count for name, count in reply.json()["outcomes"].items() if count}
+    assert counts == {"duplicate": 1, "corrected": 2}
+    assert client.post("/predict", json={"features": SETOSA, "id": "early"}).status_code == 200
+    found = client.get("/predictions/early").json()
+    assert found["label"] == 0
+    labelled = client.get("/predictions/history", params={"labelled": "true"}).json()
+    assert "early" in {each["prediction_id"] for each in labelled["predictions"]}
 
 
 def test_samples_are_stored_for_training(server: Server, project: Path) -> None:
@@ -145,6 +171,8 @@ def test_samples_are_stored_for_training(server: Server, project: Path) -> None:
         reply = server.client.post("/add_training_data", json=body)
         assert reply.status_code == 201, reply.text
     assert reply.json()["new_samples_pending"] == before + 5
+    assert reply.json()["threshold_reached"] is (before + 5 >= reply.json()["retrain_threshold"])
+    assert reply.json()["retrain_triggered"] is (reply.json()["job_id"] is not None)
     with stored(project / ".modelwright") as store:
         assert store.samples.take("iris")[-2].features == NAMED_SETOSA
     for wrong in (

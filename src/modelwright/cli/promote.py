@@ -40,7 +40,7 @@ def command(terminal: Terminal, version: int, project: str | None, reason: str) 
             _verify(bundle_path(settings, record), record.content_hash)
         # an unknown or a rejected version is refused by the store itself
         release = store.releases.append(
-            opened.name, version, reason=reason or "promoted by hand", actor=_actor()
+            opened.name, version, reason=reason or "promoted by hand", actor=actor()
         )
         store.events.add(opened.name, "promoted", f"Version {version} answers now: {release.reason}.")
     was = before.version if before is not None else None
@@ -77,8 +77,8 @@ def _verify(path: object, content_hash: str) -> None:
         )
 
 
-def _actor() -> str:
-    """Who promotes, for the record."""
+def actor() -> str:
+    """Who is at the terminal, for the record."""
     import getpass
 
     try:

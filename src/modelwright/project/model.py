@@ -144,6 +144,9 @@ class Retrain(Section):
     promotion: Literal["automatic", "approval"] = Field(
         default="automatic", description="Whether a retrained version that won waits for a person."
     )
+    new_classes: bool = Field(
+        default=False, description="Whether labels may name a class that the model does not know yet."
+    )
 
 
 class ModelPart(Section):

@@ -173,11 +173,30 @@ def _truths(one: Served, row: Json) -> Json:
     told = {"prediction_id": "order-17", "target": truth}
     labelled = {"features": row, "target": truth}
     return {
-        "/feedback": {"post": _telling("Say what was true of a prediction", feedback, "feedback", told)},
+        "/feedback": {"post": _feedback(feedback, told, truth)},
         "/add_training_data": {
             "post": _telling("Give labelled rows for the next training", sample, "samples", labelled)
         },
     }
+
+
+def _feedback(one: Json, told: Json, truth: Any) -> Json:
+    """Truths come in the forms that labels are kept in, too."""
+    operation = _telling("Say what was true of a prediction", one, "feedback", told)
+    text: Json = {"type": "string"}
+    cell = truth if not isinstance(truth, dict) else ",".join(map(str, truth.values()))
+    names = "target" if not isinstance(truth, dict) else ",".join(truth)
+    operation["requestBody"]["content"][CSV] = {
+        "schema": text,
+        "example": f"prediction_id,{names}\n{told['prediction_id']},{cell}\n",
+    }
+    operation["description"] = (
+        "JSON lines (application/jsonlines) are taken too, and Amazon SageMaker's ground truth records, in "
+        "JSON or a line each. The answer counts what became of the labels: joined, duplicate, corrected, "
+        "contradicting, orphan, and how many came late."
+    )
+    operation["responses"]["202"] = {"description": "Kept until the prediction arrives"}
+    return operation
 
 
 def _telling(summary: str, one: Json, several: str, example: Json) -> Json:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from modelwright.errors import ModelwrightError
+from modelwright.serve.keeping.alarms import Alarms
 from modelwright.serve.keeping.delivery import Delivery
 from modelwright.serve.keeping.releases import ReleaseWatch
 from modelwright.serve.keeping.retraining import Retraining
@@ -43,6 +45,7 @@ class Keeper:
             for target in child.settings.targets
             if target.project_file
         ]
+        self.alarms = Alarms((target.project for target in child.settings.targets), stores, os.environ)
         self._next_releases = 0.0
         self._next_retention = time.monotonic() + _RETENTION
         self._away = 0.0
@@ -69,6 +72,7 @@ class Keeper:
 
     def drain(self, seconds: float) -> None:
         """End what trains, and deliver what is left, for a while."""
+        self.alarms.close()
         for each in self.retraining:
             each.close()
         end = time.monotonic() + seconds

@@ -10,18 +10,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from modelwright.serve.deployment import Deployment
-from modelwright.serve.errors import BadBody, InvalidRows, NotFound, TooLarge, clip
-from modelwright.serve.ids import given_id
-from modelwright.serve.protocols import jsonbody
+from modelwright.serve.errors import BadBody, InvalidRows, TooLarge, clip
+from modelwright.serve.protocols import jsonbody, truths
 from modelwright.serve.routes.replies import json_response, read_body
-from modelwright.serve.routes.values import checked_target
 from modelwright.serve.site import Site
+from modelwright.serve.targets import checked_target
+from modelwright.store.records import JobState, LabelOutcome, Truth
+from modelwright.store.truths import Sending, Tally
 
 if TYPE_CHECKING:
     from modelwright.store.ports import Store
+    from modelwright.store.records import JobRecord
 
-_TRUTHS = ("target", "label", "actual")
 _LONGEST_REASON = 1000
+_ENDED = frozenset(state for state in JobState if not any(state.may_become(other) for other in JobState))
 _ON_ITS_WAY = (0.1, 0.2, 0.4)
 
 
@@ -32,27 +34,30 @@ class Training:
         self._site = site
 
     async def feedback(self, request: Request) -> Response:
-        """``{"prediction_id", "target"}``, or ``{"feedback": [those]}``: stored, the newest counts."""
-        document = await self._object(request)
-        items = document.get("feedback", [document])
+        """``{"prediction_id", "target"}``, ``{"feedback": [those]}``, CSV, JSON lines or SageMaker's records.
+
+        Says what became of each (``store.truths``); 202 where all of them wait for their prediction.
+        """
+        body = await read_body(request, self._site.settings.limits.body_bytes)
+        told, several = truths.read(body, request.headers)
         deployment = self._deployment(request)
-        if not isinstance(items, list) or not items:
-            raise BadBody("Must be a list of truths.", kind="list_type", loc=("body", "feedback"))
-        self._refuse_too_many(items)
-        truths = [self._truth(item, place, deployment, items) for place, item in enumerate(items)]
-        await self._refuse_unknown(deployment.assigned.project, [id for id, _ in truths])
-        client = _client(request)
-        stored = await self._site.store.call(
-            deployment.assigned.project,
-            lambda store: [
-                store.labels.add(deployment.assigned.project, id, target, client=client)
-                for id, target in truths
-            ],
+        self._refuse_too_many(told)
+        new = [self._truth(each, deployment) for each in told]
+        project, client = deployment.assigned.project, _client(request)
+        fresh, others = Sending().fresh(new)
+        await self._await_predictions(project, [truth.prediction_id for truth in fresh])
+        recorded = await self._site.store.call(
+            project, lambda store: store.labels.record(project, fresh, client=client)
         )
-        reply: dict[str, Any] = {"status": "stored", "stored": len(stored)}
-        if "feedback" not in document:
-            reply |= {"prediction_id": truths[0][0], "target": truths[0][1]}
-        return json_response(reply, status=201)
+        tally = Tally()
+        tally.add([*recorded, *others])
+        stored = len(recorded) - sum(each.outcome is LabelOutcome.DUPLICATE for each in recorded)
+        reply: dict[str, Any] = {"status": "stored", "stored": stored, "outcomes": tally}
+        if not several:
+            became = recorded[0].outcome
+            reply |= {"prediction_id": new[0].prediction_id, "target": new[0].target, "outcome": became}
+        waiting = bool(recorded) and tally.orphan == len(told)
+        return json_response(reply, status=202 if waiting else 201)
 
     async def add_training_data(self, request: Request) -> Response:
         """``{"features": row, "target": truth}``, a row with its target, or ``{"samples": [those]}``."""
@@ -63,25 +68,36 @@ class Training:
             raise BadBody("Must be a list of samples.", kind="list_type", loc=("body", "samples"))
         self._refuse_too_many(items)
         several = "samples" in document
+        new_classes = self._takes_new_classes(deployment)
         samples = [
-            _sample(item, ("body", "samples", place) if several else ("body",), deployment)
+            _sample(
+                item,
+                ("body", "samples", place) if several else ("body",),
+                deployment,
+                new_classes=new_classes,
+            )
             for place, item in enumerate(items)
         ]
         _refuse_invalid(deployment, [row for row, _ in samples], several=several)
         project, client = deployment.assigned.project, _client(request)
 
-        def add(store: Store) -> int:
+        threshold = self._site.settings.retrain_threshold
+
+        def add(store: Store) -> tuple[int, JobRecord | None]:
             for features, target in samples:
                 store.samples.add(project, features, target, client=client)
-            return store.samples.pending(project)
+            return store.samples.pending(project), _open_job(store, project)
 
-        pending = await self._site.store.call(project, add)
+        pending, job = await self._site.store.call(project, add)
         return json_response(
             {
                 "status": "stored",
                 "stored": len(samples),
                 "new_samples_pending": pending,
-                "retrain_threshold": self._site.settings.retrain_threshold,
+                "retrain_threshold": threshold,
+                "threshold_reached": threshold is not None and pending >= threshold,
+                "retrain_triggered": job is not None,
+                "job_id": None if job is None else job.id,
             },
             status=201,
         )
@@ -127,49 +143,44 @@ class Training:
         body = await read_body(request, self._site.settings.limits.body_bytes)
         return {} if empty and not body.strip() else jsonbody.parse_object(body)
 
-    def _truth(
-        self, item: Any, place: int, deployment: Deployment, items: Sequence[object]
-    ) -> tuple[str, Any]:
-        where: tuple[Any, ...] = ("body", "feedback", place) if len(items) > 1 else ("body",)
-        if not isinstance(item, dict):
-            raise BadBody("Must be an object.", kind="dict_type", loc=where)
-        id = item.get("prediction_id", item.get("id"))
-        if id is None:
-            raise BadBody("The prediction's id is required.", kind="missing", loc=(*where, "prediction_id"))
-        key = next((key for key in _TRUTHS if key in item), None)
-        if key is None:
-            raise BadBody("The truth is required.", kind="missing", loc=(*where, "target"))
-        return given_id(id), checked_target(deployment, item[key], (*where, key))
+    def _truth(self, told: truths.Told, deployment: Deployment) -> Truth:
+        target = checked_target(
+            deployment.bundle.manifest.models,
+            told.target,
+            told.loc,
+            text=told.text,
+            new_classes=self._takes_new_classes(deployment),
+        )
+        return Truth(told.id, target)
 
-    async def _refuse_unknown(self, project: str, ids: Sequence[str]) -> None:
-        """Refuse ids that nobody was answered under; the newest may still be on their way to the store."""
-        missing: list[str] = []
-        for wait in (*_ON_ITS_WAY, None):
+    def _takes_new_classes(self, deployment: Deployment) -> bool:
+        project = deployment.assigned.project
+        return any(each.new_classes for each in self._site.settings.targets if each.project == project)
+
+    async def _await_predictions(self, project: str, ids: Sequence[str]) -> None:
+        """Wait a little for predictions that are on their way to the store; others are orphans."""
+        for wait in _ON_ITS_WAY:
             known = await self._site.store.call(
                 project, lambda store: store.predictions.get_many(project, ids)
             )
-            missing = [id for id in ids if id not in known]
-            if not missing:
+            if len(known) == len(ids):
                 return
-            if wait is not None:
-                await asyncio.sleep(wait)
-        raise NotFound(
-            f"There is no prediction {clip(missing[0])!r} in the log (any more).",
-            "Give the 'prediction_id' of an answer.",
-        )
+            await asyncio.sleep(wait)
 
 
-def _sample(item: Any, where: tuple[Any, ...], deployment: Deployment) -> tuple[dict[str, Any], Any]:
+def _sample(
+    item: Any, where: tuple[Any, ...], deployment: Deployment, *, new_classes: bool
+) -> tuple[dict[str, Any], Any]:
     """A row by column name, and its truth."""
     if not isinstance(item, dict):
         raise BadBody("Must be an object.", kind="dict_type", loc=where)
     names = deployment.inputs.names
     column = deployment.bundle.manifest.models[0].target
     if isinstance(item.get("features"), dict | list):
-        key = next((key for key in (*_TRUTHS, column) if key in item), "target")
+        key = next((key for key in (*truths.TARGETS, column) if key in item), "target")
         row = item["features"]
     else:
-        key = next((key for key in (column, *_TRUTHS) if key in item and key not in names), "target")
+        key = next((key for key in (column, *truths.TARGETS) if key in item and key not in names), "target")
         row = {name: value for name, value in item.items() if name != key}
     if key not in item:
         raise BadBody("The truth is required.", kind="missing", loc=(*where, "target"))
@@ -179,7 +190,8 @@ def _sample(item: Any, where: tuple[Any, ...], deployment: Deployment) -> tuple[
                 f"Must be {len(names)} values, not {len(row)}.", kind="list_length", loc=(*where, "features")
             )
         row = dict(zip(names, row, strict=True))
-    return row, checked_target(deployment, item[key], (*where, key))
+    models = deployment.bundle.manifest.models
+    return row, checked_target(models, item[key], (*where, key), new_classes=new_classes)
 
 
 def _refuse_invalid(deployment: Deployment, rows: Sequence[dict[str, Any]], *, several: bool) -> None:
@@ -196,6 +208,12 @@ def _refuse_invalid(deployment: Deployment, rows: Sequence[dict[str, Any]], *, s
                 for error in errors[:100]
             )
         )
+
+
+def _open_job(store: Store, project: str) -> JobRecord | None:
+    """The retraining that waits or is under way, if there is one."""
+    newest = next(iter(store.jobs.list(project, limit=1)), None)
+    return None if newest is None or newest.state in _ENDED else newest
 
 
 def _client(request: Request) -> str:

@@ -1,0 +1,98 @@
+"""Truths checked against the models they are about: the same for a request and for a file."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from modelwright.bundle.answers import label_names
+from modelwright.bundle.format import ModelEntry
+from modelwright.schema.metrics import Task
+from modelwright.serve.errors import BadBody, clip
+
+_LONGEST_CLASS = 200
+
+
+def checked_target(
+    models: Sequence[ModelEntry],
+    value: Any,
+    where: tuple[Any, ...],
+    *,
+    text: bool = False,
+    new_classes: bool = False,
+) -> Any:
+    """The truth for a row as the target column holds it; several models take a mapping of theirs.
+
+    Args:
+        models: Of the version that is live.
+        value: As it was told.
+        where: Its place, for errors.
+        text: Whether it came as text, in which numbers are written too (CSV).
+        new_classes: Whether a label that the model does not know is taken.
+
+    Raises:
+        BadBody: It is no value that the target can have.
+    """
+    if len(models) == 1:
+        return _checked(models[0], value, where, text=text, new_classes=new_classes)
+    if not isinstance(value, dict) or not value:
+        raise BadBody("Must be an object of one value a model.", kind="dict_type", loc=where)
+    known = {entry.name: entry for entry in models}
+    for name in value:
+        if name not in known:
+            raise BadBody(f"There is no model {clip(name)!r}.", kind="model_unknown", loc=where)
+    return {
+        name: _checked(known[name], each, (*where, name), text=text, new_classes=new_classes)
+        for name, each in value.items()
+    }
+
+
+def _checked(entry: ModelEntry, value: Any, where: tuple[Any, ...], *, text: bool, new_classes: bool) -> Any:
+    if entry.task is Task.CLASSIFICATION:
+        return _checked_label(entry, value, where, text=text, new_classes=new_classes)
+    number = _number(value) if text else value
+    if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):
+        raise BadBody("Must be a number.", kind="number_type", loc=where)
+    return number
+
+
+def _checked_label(
+    entry: ModelEntry, value: Any, where: tuple[Any, ...], *, text: bool, new_classes: bool
+) -> Any:
+    for label in entry.labels:
+        if type(label) is type(value) and label == value:
+            return label
+    for label, name in zip(entry.labels, label_names(entry), strict=True):
+        if value in (label, name) or str(label) == value:
+            return label
+    if new_classes and (found := _new_class(entry, value, text=text)) is not None:
+        return found
+    shown = ", ".join(map(repr, entry.labels[:20]))
+    raise BadBody(f"Must be one of the labels {shown}.", kind="label_unknown", loc=where)
+
+
+def _new_class(entry: ModelEntry, value: Any, *, text: bool) -> Any:
+    """``value`` as a further label, if it is of the kind the known ones are of."""
+    kinds = {type(label) for label in entry.labels}
+    if text and kinds <= {int, float} and kinds:
+        value = _number(value)
+    if isinstance(value, str):
+        return value if kinds == {str} and 0 < len(value.strip()) <= _LONGEST_CLASS else None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return value if type(value) in kinds else None
+
+
+def _number(value: Any) -> Any:
+    """The number that a text spells, or the value itself."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return int(value)
+    except ValueError:
+        pass
+    try:
+        return float(value)
+    except ValueError:
+        return value
