@@ -164,7 +164,8 @@ def version_data(path: Path, project_dir: Path) -> DatasetVersion:
             md5, size, files = str(out.hash_info.value), out.meta.size, out.meta.nfiles
     except BaseException as error:  # also an interruption must leave the version that was
         _restore(dvc_file, before)
-        worded = _worded(error, overheard.refusal, path)
+        # An interruption says nothing of DVC, which may be half loaded.
+        worded = _worded(error, overheard.refusal, path) if isinstance(error, Exception) else None
         if worded is None:
             raise
         raise worded from error
@@ -290,7 +291,7 @@ def _sqlite_refused(error: BaseException) -> bool:
     return cause is not None
 
 
-def _worded(error: BaseException, refusal: OSError | None, path: Path) -> ModelwrightError | None:
+def _worded(error: Exception, refusal: OSError | None, path: Path) -> ModelwrightError | None:
     if isinstance(error, ModelwrightError):
         return error
     cause: BaseException | None = error
