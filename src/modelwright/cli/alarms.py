@@ -87,7 +87,14 @@ def test(terminal: Terminal, project: str | None) -> None:
     examples=[("modelwright alarms list", "what was told lately, how, and what was not")],
 )
 @project_option
-@click.option("--limit", default=_SHOWN, show_default=True, type=click.IntRange(1), metavar="N")
+@click.option(
+    "--limit",
+    default=_SHOWN,
+    show_default=True,
+    type=click.IntRange(1),
+    metavar="N",
+    help="How many to list.",
+)
 def list_(terminal: Terminal, project: str | None, limit: int) -> None:
     """List what was told lately, the newest last."""
     from modelwright.cli.context import open_project, opened_store
