@@ -118,7 +118,7 @@ def wilson(count: int, tries: int, z: float = 1.96) -> tuple[float, float]:
 def main() -> None:
     """Simulate, print, and put the table between its marks."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--times", type=int, default=2_000, help="tries of a case")
+    parser.add_argument("--times", type=int, default=1_000, help="tries of a case")
     times = parser.parse_args().times
     os.nice(10)
     begun = time.perf_counter()

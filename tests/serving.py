@@ -135,11 +135,14 @@ class Server:
         process: The supervisor.
     """
 
-    def __init__(self, *arguments: str | Path, cwd: Path, env: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, *arguments: str | Path, cwd: Path, env: dict[str, str] | None = None, port: int | None = 0
+    ) -> None:
+        listen = [] if port is None else ["--port", str(port)]
         self.log = cwd / "server.log"
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "modelwright", "serve", "--json", "--port", "0", *map(str, arguments)],
+                [sys.executable, "-m", "modelwright", "serve", "--json", *listen, *map(str, arguments)],
                 cwd=cwd,
                 stdout=subprocess.PIPE,
                 stderr=log,

@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 
 from load import VIRGINICA, Load
+from modelwright.store.engine import open_store
 from serving import IRIS, NAMED_SETOSA, SETOSA, Server, eventually, release, stored, write_iris_bundle
 
 pytestmark = pytest.mark.slow
@@ -181,6 +182,7 @@ BODIES = {
     "a string": b'"' + b"x" * 100_000 + b'"',
     "a number": b"1",
     "wrong kinds": b'{"features": 1, "inputs": 1, "target": {}, "prediction_id": [], "reason": 1}',
+    "rows and no instances": b'{"features": [[5.1, 3.5, 1.4, 0.2]], "instances": 1.5, "target": 0}',
     "a long name": b'{"' + b"x" * 100_000 + b'": 1}',
     "many names": json.dumps(dict.fromkeys(map(str, range(50_000)), 1)).encode(),
     "odd ids": b'{"features": [5.1, 3.5, 1.4, 0.2], "id": {"a": []}, "prediction_id": {"a": []}}',
@@ -580,3 +582,23 @@ def test_refusals_are_recorded_under_ids_the_store_takes(server: Server, project
     with stored(project / ".modelwright") as store:
         assert eventually(lambda: store.predictions.get("iris", id))
     assert not list((project / ".modelwright" / "journal").glob("set-aside*"))
+
+
+def test_postgresql_takes_whatever_was_sent(tmp_path: Path, postgres_url: str) -> None:
+    """NULs and the largest numbers in rows, names and texts are stored there, or refused."""
+    (tmp_path / "project.yaml").write_text("name: iris\ndata: {source: 'sklearn:iris', target: species}\n")
+    work_dir = tmp_path / ".modelwright"
+    release(work_dir, 1, write_iris_bundle(work_dir / "bundles" / "v1", trees=2), url=postgres_url)
+    with Server("--workers", "1", cwd=tmp_path, env={"MODELWRIGHT_STORE_URL": postgres_url}) as server:
+        for path in READING:
+            for name, body in BODIES.items():
+                reply = server.client.post(path, content=body, headers={"content-type": "application/json"})
+                assert reply.status_code < 500, (path, name, reply.text)
+        for path in ("/predictions/%00", "/predictions/history?before=%00", "/predictions/history?model=%00"):
+            assert 400 <= server.client.get(path).status_code < 500, path
+        last = server.client.post("/predict", json={"features": SETOSA}).json()["prediction_id"]
+        with open_store(postgres_url) as store:
+            assert eventually(lambda: store.predictions.get("iris", last))
+        assert server.stop() == 0
+    assert not list((work_dir / "journal").glob("set-aside*"))
+    assert "Traceback" not in server.log.read_text()

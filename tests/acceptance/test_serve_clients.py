@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from tritonclient import http as triton
 
+from servers import free_port
 from serving import IRIS, NAMED_SETOSA, SETOSA, Server, eventually, release, stored, write_iris_bundle
 
 VIRGINICA = [6.3, 3.3, 6.0, 2.5]
@@ -234,3 +236,37 @@ def test_basic_authorization_means_nothing_where_nobody_is_asked(server: Server)
     header = "Basic " + base64.b64encode(b"a:b").decode()
     reply = server.client.post("/predict", json={"features": SETOSA}, headers={"authorization": header})
     assert reply.status_code == 200
+
+
+def test_a_sagemaker_container_serves_what_it_is_given(tmp_path: Path) -> None:
+    """``serve`` alone, with the model where the platform puts it and the port it names."""
+    base = tmp_path / "ml"
+    write_iris_bundle(base / "model", project="flowers")
+    port = free_port()
+    env = {"SAGEMAKER_BASE_DIR": str(base), "SAGEMAKER_BIND_TO_PORT": str(port)}
+    with Server(cwd=tmp_path, port=None, env=env) as server:
+        assert server.url == f"http://127.0.0.1:{port}"
+        assert server.client.get("/ping").status_code == 200
+        for body, kind in (
+            (",".join(map(str, SETOSA)), "text/csv"),
+            ('{"features": [5.1, 3.5, 1.4, 0.2]}', "application/json"),
+            ('{"instances": [[5.1, 3.5, 1.4, 0.2]]}', "application/json"),
+        ):
+            reply = server.client.post("/invocations", content=body, headers={"content-type": kind})
+            assert reply.json() == {"predictions": [0]}, body
+
+
+def test_several_models_in_one_server(tmp_path: Path) -> None:
+    """Each under its name, the first also at the root; a name nobody has is told."""
+    write_iris_bundle(tmp_path / "a", project="first", number=1)
+    write_iris_bundle(tmp_path / "b", project="second", number=2, seed=3)
+    with Server(tmp_path / "a", tmp_path / "b", "--workers", "1", cwd=tmp_path) as server:
+        ask = {"features": SETOSA}
+        assert server.client.post("/predict", json=ask).json()["model_version"] == 1
+        assert server.client.post("/models/second/predict", json=ask).json()["model_version"] == 2
+        assert server.client.post("/models/third/predict", json=ask).status_code == 404
+        assert set(server.client.get("/metrics").json()["models"]) == {"first", "second"}
+        page = {"model": "second"}
+        eventually(lambda: server.client.get("/predictions/history", params=page).json()["count"] == 1)
+        server.process.send_signal(signal.SIGHUP)
+        assert server.client.post("/predict", json=ask).status_code == 200

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import socket
 import time
 from collections.abc import Iterator
@@ -214,7 +215,7 @@ def test_odd_values_are_answered_or_refused_and_logged(server: Server, value: st
         assert reply.status_code in {200, 400}, reply.text
         document = reply.json()
         id = document.get("prediction_id") or document["predictions"][0]["prediction_id"]
-        assert server.client.get(f"/predictions/{id}").status_code == 200
+        eventually(lambda id=id: server.client.get(f"/predictions/{id}").status_code == 200)
 
 
 def test_a_client_that_leaves_in_the_middle_hurts_nobody(server: Server) -> None:
@@ -265,3 +266,41 @@ def _resident(server: Server) -> int:
     time.sleep(0.1)
     status = Path(f"/proc/{pid}/status").read_text()
     return int(status.partition("VmRSS:")[2].split()[0]) // 1024
+
+
+def test_a_stopping_server_finishes_what_is_under_way(tmp_path: Path) -> None:
+    """A request that has begun to arrive is answered after SIGTERM; then its connection and all end."""
+    write_iris_bundle(tmp_path / "model")
+    with Server(tmp_path / "model", "--workers", "1", "--drain", "10", cwd=tmp_path) as server:
+        with Wire(server) as late, Wire(server) as idle:
+            late.socket.sendall(head(length=len(BODY)) + BODY[:10])
+            time.sleep(0.3)
+            server.process.send_signal(signal.SIGTERM)
+            assert idle.closed()
+            late.socket.sendall(BODY[10:])
+            assert late.reply()[0] == 200
+            assert late.closed()
+        assert server.process.wait(20) == 0
+
+
+def test_a_stopping_server_does_not_wait_for_ever(tmp_path: Path) -> None:
+    """A request that never arrives is given up when the time to finish is over."""
+    write_iris_bundle(tmp_path / "model")
+    options = ("--workers", "1", "--drain", "1")
+    with Server(tmp_path / "model", *options, cwd=tmp_path) as server, Wire(server) as never:
+        never.socket.sendall(head(length=len(BODY)) + BODY[:10])
+        time.sleep(0.3)
+        begun = time.monotonic()
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(20) == 0
+        assert time.monotonic() - begun < 15
+
+
+def test_limits_are_settable(tmp_path: Path) -> None:
+    """Rows and bytes beyond what was allowed are 413."""
+    write_iris_bundle(tmp_path / "model")
+    options = ("--workers", "1", "--max-rows", "2", "--max-body", "1")
+    with Server(tmp_path / "model", *options, cwd=tmp_path) as server:
+        assert server.client.post("/predict", json={"instances": [SETOSA] * 2}).status_code == 200
+        assert server.client.post("/predict", json={"instances": [SETOSA] * 3}).status_code == 413
+        assert server.client.post("/predict", content=b" " * (2 << 20)).status_code == 413

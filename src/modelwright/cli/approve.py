@@ -23,10 +23,10 @@ from modelwright.cli.verb import project_option, verb
 def command(
     terminal: Terminal, *, version: int | None, project: str | None, refuse: bool, reason: str
 ) -> None:
-    """Let a retrained version that waits for a person answer, or refuse it.
+    """Let a waiting version answer, or refuse it.
 
-    Versions wait where the project file says `retrain: {promotion: approval}`. `modelwright jobs` lists
-    them with what came of their duels.
+    Versions wait for a person where the project file says `retrain: {promotion: approval}`.
+    `modelwright jobs` lists them with what came of their duels.
     """
     from modelwright.cli.actor import actor
     from modelwright.cli.context import nothing_trained, open_project, opened_store

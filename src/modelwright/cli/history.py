@@ -46,7 +46,7 @@ class Happening(NamedTuple):
     "--limit", default=50, show_default=True, type=click.IntRange(1), metavar="N", help="How many, at most."
 )
 def command(terminal: Terminal, path: str | None, kind: tuple[str, ...], limit: int) -> None:
-    """Tell what happened: every release and event, the newest last.
+    """Tell what happened, the newest last.
 
     A release is a version that became the one that answers. Events are what the parts of the
     product noted: versions trained, promotions, alarms, retrainings, labels that could not be used.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,6 +43,9 @@ if TYPE_CHECKING:
 )
 @click.option("--keep-days", type=click.FloatRange(min=0, min_open=True), help="Delete older predictions.")
 @click.option("--keep-rows", type=click.IntRange(1), help="Delete all but the newest so many predictions.")
+@click.option("--drain", type=click.FloatRange(0, 3600), default=20.0, help="Seconds to finish when stopped.")
+@click.option("--max-rows", type=click.IntRange(1), default=10_000, help="Most rows of one request.")
+@click.option("--max-body", type=click.IntRange(1), default=32, help="Largest body, MiB.")
 @click.option("--auth", metavar="HOW", help="Who may ask: off, keys, oidc, or keys,oidc.")
 @click.option("--insecure", is_flag=True, help="Serve other machines without asking who they are.")
 @click.option("--cors", "origins", multiple=True, metavar="ORIGIN", help="A web page's origin that may ask.")
@@ -59,6 +63,9 @@ def command(
     durability: str,
     keep_days: float | None,
     keep_rows: int | None,
+    drain: float,
+    max_rows: int,
+    max_body: int,
     auth: str | None,
     insecure: bool,
     origins: tuple[str, ...],
@@ -68,11 +75,18 @@ def command(
     """Serve released versions over HTTP.
 
     A project's server follows its releases: 'modelwright promote' reaches it within two seconds,
-    without a failed request. Ctrl+C finishes the requests under way and stops.
+    without a failed request. Ctrl+C finishes the requests under way and stops. In a SageMaker
+    container, with nothing named, it serves /opt/ml/model on port 8080.
     """
+    from modelwright.serve.container import sagemaker_container
     from modelwright.serve.launch import serve
     from modelwright.serve.plan import serve_settings
+    from modelwright.serve.settings import MEGABYTE, Limits
 
+    container = None if paths or bundles else sagemaker_container(os.environ)
+    if container is not None:
+        bundles, host, insecure = (str(container.bundle),), host or "0.0.0.0", True  # noqa: S104
+        port, workers = port or container.port, workers or container.workers
     flags: dict[str, object] = {"port": port or None, "host": host, "workers": workers}
     targets, settings, threshold = _targets(terminal, paths, bundles, flags)
     told = serve_settings(
@@ -83,11 +97,14 @@ def command(
         sync=durability == "disk",
         keep_days=keep_days,
         keep_rows=keep_rows,
+        drain_seconds=drain,
+        limits=Limits(rows=max_rows, body_bytes=max_body * MEGABYTE),
         auth=auth,
         insecure=insecure,
         origins=origins,
         certificate=tls_cert,
         private_key=tls_key,
+        sagemaker=container is not None,
         retrain_threshold=threshold,
     )
     serve(told, on_ready=lambda ready: _tell(terminal, ready))

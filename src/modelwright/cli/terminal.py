@@ -75,8 +75,12 @@ def colour(stream: Any) -> bool:
     return bool(stream.isatty()) and not os.environ.get("NO_COLOR")
 
 
+_UNBROKEN = 24
+"""So many characters of a column of single words are not broken where a table is narrow."""
+
+
 def plain_table(titles: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = ()) -> Table:
-    """A table without frame: titles in bold, long cells folded.
+    """A table without frame: titles in bold, long cells folded, but no short words broken.
 
     Args:
         titles: Column titles.
@@ -87,8 +91,14 @@ def plain_table(titles: Sequence[str], rows: Sequence[Sequence[str]], *, right: 
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
-    for title in titles:
-        table.add_column(title, justify="right" if title in right else "left", overflow="fold")
+    for place, title in enumerate(titles):
+        cells = [row[place] for row in rows]
+        table.add_column(
+            title,
+            justify="right" if title in right else "left",
+            overflow="fold",
+            no_wrap=title in right or not any(" " in cell or len(cell) > _UNBROKEN for cell in cells),
+        )
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     return table

@@ -21,7 +21,7 @@ from modelwright.cli.verb import project_argument, verb
 @click.option("--data", metavar="SOURCE", help="Train on this data instead of the project's own.")
 @click.option("--no-promote", is_flag=True, help="Register the version, but do not make it champion.")
 def command(terminal: Terminal, *, path: str | None, data: str | None, no_promote: bool) -> None:
-    """Train the candidates, check the winner and register it as a version.
+    """Train the candidates and register the winner.
 
     A version that reaches its floors, answers as the trained model did and is not worse than the
     champion becomes champion; one that does not is registered as rejected and never served.

@@ -27,12 +27,12 @@ from modelwright.cli.verb import project_argument, verb
     help="Time between looks for work.",
 )
 def command(terminal: Terminal, *, path: str | None, once: bool, poll: float) -> None:
-    """Do a project's retrainings, one at a time, each in a process of low priority.
+    """Do a project's retrainings.
 
-    Jobs come from `/trigger_retrain`, and from the project file: `retrain: {new_samples: 100}`, `{every:
-    7d}`, both with a cooldown. A version that wins its duel with the champion is promoted; what does not
-    win is kept, with the reason. A server starts a worker by itself where the training parts are
-    installed. Ctrl+C gives the job at work back.
+    One at a time, each in a process of low priority. Jobs come from `/trigger_retrain`, and from the
+    project file: `retrain: {new_samples: 100}`, `{every: 7d}`, both with a cooldown. A version that wins
+    its duel with the champion is promoted; what does not win is kept, with the reason. A server starts a
+    worker by itself where the training parts are installed. Ctrl+C gives the job at work back.
     """
     import signal
     import threading

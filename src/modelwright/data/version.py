@@ -256,9 +256,14 @@ def _quiet() -> Iterator[_Overheard]:
         before = [(logger.handlers, logger.propagate) for logger in loggers]
         for logger in loggers:
             logger.handlers, logger.propagate = [overheard], False
+        from dvc.ui import ui
+
+        spinner = ui.error_console
+        spinner.quiet, was_quiet = True, spinner.quiet
         try:
             yield overheard
         finally:
+            spinner.quiet = was_quiet
             for logger, (handlers, propagate) in zip(loggers, before, strict=True):
                 logger.handlers, logger.propagate = handlers, propagate
 

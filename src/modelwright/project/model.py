@@ -133,9 +133,6 @@ class Retrain(Section):
     )
     on_drift: bool = Field(default=False, description="When drift raises an alarm.")
     cooldown: str | float = Field(default="1h", description="Least time between two retrainings.")
-    new_classes: bool = Field(
-        default=False, description="Whether labels may name a class that the model does not know yet."
-    )
     every: str | float | None = Field(default=None, description="After this time without a retraining.")
     newest: int | None = Field(
         default=None, ge=20, description="Train on this many newest rows only, what was sent being newest."
@@ -146,6 +143,9 @@ class Retrain(Section):
     )
     promotion: Literal["automatic", "approval"] = Field(
         default="automatic", description="Whether a retrained version that won waits for a person."
+    )
+    new_classes: bool = Field(
+        default=False, description="Whether labels may name a class that the model does not know yet."
     )
 
 

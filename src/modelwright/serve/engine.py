@@ -28,6 +28,7 @@ from modelwright.serve.errors import (
     NotReady,
     NotServed,
     ServeError,
+    ServerFault,
     clip,
     error_document,
 )
@@ -132,6 +133,11 @@ class Engine:
         except ServeError as error:
             ask.refuse(error)
             return None
+        # A fault in a reader must not take the turn's other asks with it: they are answered after this one.
+        except Exception:
+            logger.exception("A request could not be read")
+            ask.refuse(ServerFault())
+            return None
         return deployment
 
     def find(self, name: str) -> Deployment:
@@ -155,17 +161,38 @@ class Engine:
         now = perf_counter()
         items: list[Item] = []
         moment = time_ns() // 1000
-        for ask in asks:
-            self._word(ask, now, moment, items)
-        if items:
-            try:
+        try:
+            for ask in asks:
+                self._word(ask, now, moment, items)
+            if items:
                 self.journal.append(items)
-            except JournalFailure as failure:
-                _refuse_unlogged(asks, failure)
+        except JournalFailure as failure:
+            _refuse_unlogged(asks, failure)
+        # What cannot be worded or packed must not take the turn's other asks with it; see ``read``.
+        except Exception:
+            self._settle_apart(asks)
+            return
         self._meter.settled(asks, now)
         for ask in asks:
-            ask.done(ask)
+            try:
+                ask.done(ask)
+            except Exception:  # the same, of a client that cannot be told
+                logger.exception("An answer could not be sent")
         self._shadows.follow(asks)
+
+    def _settle_apart(self, asks: Sequence[Ask]) -> None:
+        """Settle one by one; the one that cannot be is refused, without a row in the log."""
+        if len(asks) > 1:
+            for ask in asks:
+                self.settle([ask])
+            return
+        ask = asks[0]
+        logger.exception("A request could not be answered")
+        ask.refuse(ServerFault())
+        ask.ids, ask.repeated = [], False
+        ask.reply = ask.wire.refusal(ask, ServerFault())
+        self._meter.settled(asks, perf_counter())
+        ask.done(ask)
 
     def _settle_one(self, ask: Ask) -> None:
         self.settle([ask])

@@ -136,6 +136,15 @@ class ModelFailed(ServeError):
         )
 
 
+class ServerFault(ServeError):
+    """A fault of the server's own, in one request."""
+
+    status = 500
+
+    def __init__(self) -> None:
+        super().__init__("The server failed on this request; its log says more.")
+
+
 class StoreAway(NotReady):
     """The database cannot be used now; predictions go on without it."""
 

@@ -320,6 +320,14 @@ class LaneProtocol(HttpToolsProtocol):
         self._go_the_longer_way()
         super().on_body(cycle.body)
 
+    def end_slow(self) -> None:
+        """End a request that does not arrive; say so, unless it was answered without waiting for its body."""
+        in_body = self._head_bytes < 0
+        if in_body and getattr(self.cycle, "response_started", False):
+            self.transport.close()
+        else:
+            self.refuse_connection(408, "The request took too long to arrive.")
+
     def send_reply(self, cycle: HotCycle, ask: Ask) -> None:
         """Send the reply to ``cycle``."""
         reply = ask.reply
@@ -376,7 +384,7 @@ def sweep(lane: Lane, connections: set[Any], tick: float) -> None:
             continue
         if connection.receiving:
             if tick - connection.begun > limits.receive_seconds:
-                connection.refuse_connection(408, "The request took too long to arrive.")
+                connection.end_slow()
         elif connection.flow.write_paused:
             if tick - connection.active > limits.receive_seconds:
                 connection.transport.abort()

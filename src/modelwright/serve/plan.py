@@ -12,7 +12,7 @@ from modelwright.errors import ExitCode, ModelwrightError
 from modelwright.project.load import Project
 from modelwright.project.settings import Settings
 from modelwright.serve.auth.local import may_start
-from modelwright.serve.settings import ServeSettings, Target
+from modelwright.serve.settings import Limits, ServeSettings, Target
 
 _MOST_WORKERS = 4
 
@@ -41,8 +41,8 @@ def project_target(project: Project, settings: Settings) -> Target:
         project=project.name,
         work_dir=str(settings.work_dir),
         store_url=settings.store_url,
-        new_classes=project.file.retrain.new_classes,
         project_file=str(project.path),
+        new_classes=project.file.retrain.new_classes,
     )
 
 
@@ -70,11 +70,14 @@ def serve_settings(
     sync: bool = True,
     keep_days: float | None = None,
     keep_rows: int | None = None,
+    drain_seconds: float = 20.0,
+    limits: Limits = Limits(),  # noqa: B008 - an immutable value
     auth: str | None = None,
     insecure: bool = False,
     origins: Sequence[str] = (),
     certificate: str = "",
     private_key: str = "",
+    sagemaker: bool = False,
     retrain_threshold: int | None = None,
 ) -> ServeSettings:
     """What a server of ``targets`` is told.
@@ -86,10 +89,13 @@ def serve_settings(
         log_format: "text" or "json".
         sync: Whether an answer waits for the disk.
         keep_days, keep_rows: Retention of the prediction log; all is kept by default.
+        drain_seconds: How long requests in flight may take when the server stops.
+        limits: What a client may ask for.
         auth: Instead of what the environment says: "off", "keys", "oidc" or "keys,oidc".
         insecure: Serve beyond this machine without asking who it is.
         origins: Web pages that may send requests.
         certificate, private_key: Files for TLS.
+        sagemaker: ``/invocations`` speaks SageMaker's protocol, not MLflow's.
         retrain_threshold: New samples that start a retraining.
 
     Raises:
@@ -115,11 +121,14 @@ def serve_settings(
         log_format=log_format,
         keep_days=keep_days,
         keep_rows=keep_rows,
+        drain_seconds=drain_seconds,
+        limits=limits,
         auth=auth,
         insecure=insecure,
         origins=tuple(origins),
         certificate=certificate,
         private_key=private_key,
+        sagemaker=sagemaker,
         retrain_threshold=retrain_threshold,
     )
 

@@ -51,6 +51,16 @@ class Repeated(ServeError):
         self.status = status
 
 
+class SearchFailed(NotReady):
+    """It cannot be told whether an id was used before."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Whether this id was used before cannot be told now.",
+            "Try again in a moment; the server's own log says what failed.",
+        )
+
+
 class IdLocks:
     """Locks of ids: one holder in this process, and one process on this host.
 
@@ -127,6 +137,12 @@ class Repeats:
             _apply(ask, found)
         except ServeError as error:
             ask.refuse(error)
+            settle(ask)
+            return
+        # Whatever broke the search, whoever asked is not left waiting, and the lock not held.
+        except Exception:
+            logger.exception("The ids of a request could not be looked for")
+            ask.refuse(SearchFailed())
             settle(ask)
             return
         except BaseException:

@@ -19,8 +19,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
         version: That bundle's.
         work_dir: Where a release's relative bundle folder starts.
         store_url: The project's store where it is not the server's; see ``ServeSettings.store_url``.
-        new_classes: Whether truths may name a class that the model does not know.
         project_file: The project's file, where it is retrained from; empty where it is not here.
+        new_classes: Whether truths may name a class that the model does not know.
     """
 
     name: str
@@ -29,8 +29,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     version: int = 0
     work_dir: str = ""
     store_url: str = ""
-    new_classes: bool = False
     project_file: str = ""
+    new_classes: bool = False
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +68,7 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
         insecure: Somebody else keeps strangers away.
         origins: Web pages that may send requests (CORS).
         certificate, private_key: Files for TLS; both or none.
+        sagemaker: ``/invocations`` speaks SageMaker's protocol, not MLflow's.
         limits: What a client may ask for.
         retrain_threshold: New samples that start a retraining, shown in ``/metrics``.
         keep_days, keep_rows: Retention of the prediction log; ``None`` keeps all.
@@ -88,6 +89,7 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
     origins: tuple[str, ...] = ()
     certificate: str = ""
     private_key: str = ""
+    sagemaker: bool = False
     limits: Limits = Limits()
     retrain_threshold: int | None = None
     keep_days: float | None = None

@@ -159,9 +159,17 @@ MLFLOW = MlflowWire()
 SAGEMAKER = SageMakerWire()
 
 
-def hot_routes(deployments: Mapping[str, Deployment]) -> dict[bytes, tuple[Wire, str]]:
-    """The routes that the fast lane answers: raw path → protocol and name."""
-    routes: dict[bytes, tuple[Wire, str]] = {b"/predict": (PREDICT, ""), b"/invocations": (MLFLOW, "")}
+def hot_routes(
+    deployments: Mapping[str, Deployment], *, sagemaker: bool = False
+) -> dict[bytes, tuple[Wire, str]]:
+    """The routes that the fast lane answers: raw path → protocol and name.
+
+    Args:
+        deployments: What is served.
+        sagemaker: ``/invocations`` speaks SageMaker's protocol, not MLflow's.
+    """
+    routes: dict[bytes, tuple[Wire, str]] = {b"/predict": (PREDICT, "")}
+    routes[b"/invocations"] = (SAGEMAKER if sagemaker else MLFLOW, "")
     for name in deployments:
         path = quote(name).encode()
         routes[b"/models/%b/predict" % path] = (PREDICT, name)

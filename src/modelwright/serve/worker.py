@@ -81,7 +81,11 @@ async def _work(child: Child, tell: Callable[[Word], None]) -> int:
     site = Site(
         settings=settings, engine=engine, meter=meter, store=store, gate=gate, run_dir=Path(child.run_dir)
     )
-    swapper = Swapper(engine, journal, on_change=lambda: lane.routes.update(hot_routes(engine.deployments)))
+    swapper = Swapper(
+        engine,
+        journal,
+        on_change=lambda: lane.routes.update(hot_routes(engine.deployments, sagemaker=settings.sagemaker)),
+    )
     live = LiveFile(child.live)
     if not await _first_load(live, swapper, stop):
         return 0

@@ -98,7 +98,7 @@ class PredictionRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LabelRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """Truth that came for a prediction. Corrections are further rows; ``store.truths`` tells which counts."""
+    """The truth that came for a prediction. Corrections are further rows: see ``store.truths``."""
 
     sequence: int
     project: str

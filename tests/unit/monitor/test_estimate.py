@@ -25,10 +25,10 @@ def calibrated(random, classes=2):
 
 @pytest.mark.parametrize("classes", [2, 3])
 def test_the_bounds_hold_under_shifts_of_the_features(classes):
-    """Of 120 windows at four places, at least 90 % have the real metric within the bounds."""
+    """Of 60 windows at four places, at least 90 % have the real metric within the bounds."""
     random = np.random.default_rng(0)
     calibration = calibrated(random, classes)
-    hits, all_of = {}, 120
+    hits, all_of = {}, 60
     for turn in range(all_of):
         centre = np.zeros(classes)
         centre[0] = (0.0, 0.5, 1.0, -1.0)[turn % 4]

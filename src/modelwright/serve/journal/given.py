@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable
 from pathlib import Path
+from threading import Lock
 from typing import Any, NamedTuple
 
 from modelwright.serve.journal.entries import Entry, Note
@@ -32,17 +33,22 @@ class Kept(NamedTuple):
 
 
 class GivenIds:
-    """Follows all journals of a host and remembers the entries whose id a client gave."""
+    """Follows all journals of a host and remembers the entries whose id a client gave.
+
+    It may be asked from several threads.
+    """
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._lock = Lock()
         self._tails: dict[Path, Tail] = {}
         self._kept: OrderedDict[tuple[str, str], Kept] = OrderedDict()
 
     def find(self, project: str, ids: Iterable[str]) -> dict[str, Kept]:
         """Those of ``ids`` that stand in a journal, or stood there lately."""
-        self._catch_up()
-        return {id: self._kept[project, id] for id in ids if (project, id) in self._kept}
+        with self._lock:
+            self._catch_up()
+            return {id: self._kept[project, id] for id in ids if (project, id) in self._kept}
 
     def _catch_up(self) -> None:
         present = journals(self._root)

@@ -90,6 +90,7 @@ def of_row(
     if wrapper is not None:
         inner = value[wrapper]
         if isinstance(inner, list) and any(isinstance(item, dict | list) for item in inner):
+            _no_others(value, {wrapper, "id"}, ("body",))
             batch = {("instances" if key == wrapper else key): item for key, item in value.items()}
             return _batch(batch, headers, schema, most_rows)
     row, given = _one(value, schema, ("body",))
@@ -151,6 +152,9 @@ def _one(value: dict[str, Any], schema: TableSchema, where: tuple[Any, ...]) -> 
         inner: Row = value[wrapper]
         return inner, value.get("id")
     if "id" in value and "id" not in schema.names:
+        if schema.identifier == "id" and not isinstance(value["id"], str):
+            # The table's own number: rows sent again from the file are no repetitions of one request.
+            return value, None
         row = dict(value)
         return row, row.pop("id")
     return value, None

@@ -46,7 +46,7 @@ def invocations(site: Site) -> Handler:
     handle_mlflow, handle_sagemaker = predictor(site, MLFLOW), predictor(site, SAGEMAKER)
 
     async def handle(request: Request) -> Response:
-        amazon = any(name.startswith(_AMAZON) for name in request.headers)
+        amazon = site.settings.sagemaker or any(name.startswith(_AMAZON) for name in request.headers)
         amazon = amazon or request.headers.get("content-type", "").startswith("application/x-np")
         return await (handle_sagemaker if amazon else handle_mlflow)(request)
 

@@ -177,3 +177,13 @@ def test_errors_have_one_shape():
     document = json.loads(reply.body)
     assert document["error"] == "Input validation failed"
     assert set(document["details"][0]) == {"loc", "msg", "type", "input"}
+
+
+def test_the_table_s_own_number_is_no_id_of_the_request() -> None:
+    """Where the identifier column is called ``id``, a number in a plain row is lineage; a text is an id."""
+    schema = TableSchema(columns=(Column(name="a", kind=Kind.NUMERIC),), identifier="id")
+    call = read({"a": 1, "id": 17}, schema)
+    assert (call.rows, call.ids) == ([{"a": 1, "id": 17}], [None])
+    call = read({"a": 1, "id": "mine"}, schema)
+    assert (call.rows, call.ids) == ([{"a": 1}], ["mine"])
+    assert read({"features": {"a": 1}, "id": 17}, schema).ids == ["17"]

@@ -1,0 +1,117 @@
+"""The engine: one request that breaks something takes no other with it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from modelwright.serve.asks import Ask
+from modelwright.serve.deployment import Deployment
+from modelwright.serve.engine import Engine
+from modelwright.serve.journal.reader import Tail
+from modelwright.serve.journal.writer import JournalWriter
+from modelwright.serve.live import Assigned
+from modelwright.serve.protocols.call import Reply
+from modelwright.serve.wires import PredictWire
+from serving import SETOSA, write_iris_bundle
+
+BREAK = json.dumps({"features": [4.9, 3.0, 1.4, 0.2]}).encode()
+GOOD = json.dumps({"features": SETOSA}).encode()
+
+
+class Uncounted:
+    """Counts nothing."""
+
+    def settled(self, asks: Any, now: float) -> None:
+        """Nothing to do."""
+
+
+class BreaksReading(PredictWire):
+    """A protocol with a fault in its reader."""
+
+    def read(self, ask: Ask, deployment: Deployment, most_rows: int) -> None:
+        if ask.body == BREAK:
+            raise TypeError("a fault")
+        super().read(ask, deployment, most_rows)
+
+
+class BreaksReplying(PredictWire):
+    """A protocol with a fault in its writer."""
+
+    def reply(self, ask: Ask) -> Reply:
+        if ask.body == BREAK:
+            raise TypeError("a fault")
+        return super().reply(ask)
+
+
+class Unpackable(PredictWire):
+    """A protocol whose rows the log cannot hold."""
+
+    def read(self, ask: Ask, deployment: Deployment, most_rows: int) -> None:
+        super().read(ask, deployment, most_rows)
+        if ask.body == BREAK:
+            ask.client = "\ud800"
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    """An engine with iris and a journal."""
+    write_iris_bundle(tmp_path / "bundle", trees=2)
+    journal = JournalWriter(tmp_path / "journal", sync=False)
+    made = Engine(journal, Uncounted())
+    assigned = Assigned(name="iris", project="iris", version=1, bundle=str(tmp_path / "bundle"))
+    made.deployments["iris"] = deployment = Deployment.open(assigned, 1)
+    journal.declare(deployment.context)
+    yield made
+    journal.close()
+
+
+@pytest.mark.parametrize(
+    "wire", [BreaksReading(), BreaksReplying(), Unpackable()], ids=lambda w: type(w).__name__
+)
+def test_a_fault_in_one_request_leaves_the_turns_others_answered(
+    engine: Engine, tmp_path: Path, wire: PredictWire
+) -> None:
+    """It is answered 500 and the others as ever, each with its row in the log."""
+    replies = asyncio.run(_ask(engine, wire, GOOD, BREAK, GOOD))
+    assert [reply.status for reply in replies] == [200, 500, 200]
+    assert json.loads(replies[1].body)["error"] == "The server failed on this request; its log says more."
+    answered = {json.loads(reply.body)["prediction_id"] for reply in (replies[0], replies[2])}
+    logged = [item.id for item in Tail(tmp_path / "journal").peek() if getattr(item, "status", 0) == 200]
+    assert sorted(logged) == sorted(answered)
+
+
+def test_a_client_that_cannot_be_told_costs_the_others_nothing(engine: Engine) -> None:
+    """A fault while one answer is sent leaves the others' on their way."""
+    replies = asyncio.run(_ask(engine, PredictWire(), GOOD, GOOD, GOOD, unheard=1))
+    assert [reply.status for reply in replies] == [200, 200]
+
+
+async def _ask(engine: Engine, wire: PredictWire, *bodies: bytes, unheard: int = -1) -> list[Reply]:
+    """Replies to bodies that come in one turn of the loop."""
+    futures: list[asyncio.Future[Reply]] = []
+    for place, body in enumerate(bodies):
+        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        if place == unheard:
+            engine.submit(Ask(wire, body, _fail))
+            continue
+        futures.append(future)
+        engine.submit(Ask(wire, body, _into(future)))
+    return list(await asyncio.wait_for(asyncio.gather(*futures), 10))
+
+
+def _into(future: asyncio.Future[Reply]) -> Callable[[Ask], None]:
+    def done(ask: Ask) -> None:
+        assert ask.reply is not None
+        future.set_result(ask.reply)
+
+    return done
+
+
+def _fail(_ask: Ask) -> None:
+    raise RuntimeError("the transport is gone")
