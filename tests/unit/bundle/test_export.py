@@ -99,6 +99,7 @@ def wordy() -> Table:
     return make_table(1700, seed=1, text=True, missing=False)
 
 
+@pytest.mark.filterwarnings("ignore:.*booster=dart:UserWarning")
 @pytest.mark.parametrize("classes", [2, 3])
 @pytest.mark.parametrize("name", CLASSIFIERS)
 def test_a_classifiers_graph_holds(plain: Table, name: str, classes: int) -> None:
