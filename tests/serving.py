@@ -142,7 +142,16 @@ class Server:
         self.log = cwd / "server.log"
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "modelwright", "serve", "--json", *listen, *map(str, arguments)],
+                [
+                    sys.executable,
+                    "-m",
+                    "modelwright",
+                    "serve",
+                    "--json",
+                    "--no-retrain",
+                    *listen,
+                    *map(str, arguments),
+                ],
                 cwd=cwd,
                 stdout=subprocess.PIPE,
                 stderr=log,

@@ -101,7 +101,7 @@ _MEANINGS = {
     "joined": "joined to their prediction",
     "duplicate": "said before (duplicates)",
     "corrected": "corrected what the same client said before",
-    "contradicting": "contradict what was said before; kept, and do not count",
+    "contradicting": "contradict what was said before, and do not count",
     "orphan": "wait for their prediction (orphans)",
     "late": "of the joined are late: about a version that is not live any more",
     "refused": "refused",

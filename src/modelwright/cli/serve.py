@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 @click.option("--cors", "origins", multiple=True, metavar="ORIGIN", help="A web page's origin that may ask.")
 @click.option("--tls-cert", default="", metavar="FILE", help="Certificate chain, PEM: serve HTTPS.")
 @click.option("--tls-key", default="", metavar="FILE", help="Its private key, PEM.")
+@click.option("--no-retrain", is_flag=True, help="Start no retraining; jobs wait for 'modelwright worker'.")
 def command(
     terminal: Terminal,
     *,
@@ -71,6 +72,7 @@ def command(
     origins: tuple[str, ...],
     tls_cert: str,
     tls_key: str,
+    no_retrain: bool,
 ) -> None:
     """Serve released versions over HTTP.
 
@@ -78,6 +80,8 @@ def command(
     without a failed request. Ctrl+C finishes the requests under way and stops. In a SageMaker
     container, with nothing named, it serves /opt/ml/model on port 8080.
     """
+    import msgspec
+
     from modelwright.serve.container import sagemaker_container
     from modelwright.serve.launch import serve
     from modelwright.serve.plan import serve_settings
@@ -89,6 +93,8 @@ def command(
         port, workers = port or container.port, workers or container.workers
     flags: dict[str, object] = {"port": port or None, "host": host, "workers": workers}
     targets, settings, threshold = _targets(terminal, paths, bundles, flags)
+    if no_retrain:
+        targets = [msgspec.structs.replace(target, project_file="") for target in targets]
     told = serve_settings(
         targets,
         settings,

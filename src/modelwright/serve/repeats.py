@@ -33,6 +33,7 @@ logger = logging.getLogger(__name__)
 _SLOTS = 1 << 20
 _RETRY = 0.002
 _PATIENCE = 2.0  # seconds a prediction waits for the store
+_FIRST_PATIENCE = 10.0  # and where it must be opened first
 _PAUSE = 5.0  # seconds the store is not asked after it was away
 _encode = msgspec.json.Encoder(order="sorted").encode
 _encode_plain = msgspec.json.Encoder().encode
@@ -158,8 +159,9 @@ class Repeats:
         found = await asyncio.to_thread(self._given.find, project, ids)
         missing = [id for id in ids if id not in found]
         if missing and monotonic() >= self._ask_store_from:
+            patience = _PATIENCE if self._store.opened(project) else _FIRST_PATIENCE
             try:
-                found |= await asyncio.wait_for(self._stored(project, missing), _PATIENCE)
+                found |= await asyncio.wait_for(self._stored(project, missing), patience)
             except (NotReady, TimeoutError):
                 self._ask_store_from = monotonic() + _PAUSE
                 logger.warning("The store is away: ids of clients are looked for in the journals only")

@@ -40,6 +40,10 @@ class StoreAccess:
         """
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._run, project, function)
 
+    def opened(self, project: str) -> bool:
+        """Whether the project's store was used before: the first time takes longer, with all its imports."""
+        return self._urls.get(project, self._url) in self._stores
+
     def close(self) -> None:
         """Give everything back."""
         self._pool.shutdown(wait=False, cancel_futures=True)

@@ -82,3 +82,24 @@ def test_history_is_told_in_order(mw, answered):
     shown = mw("history", answered)
     assert "width (cm) moved." in shown.out and "better" in shown.out
     assert "Nothing of kind 'flood'" in mw("history", answered, "--kind", "flood").err
+
+
+@pytest.mark.postgres
+def test_why_and_labels_on_postgresql(mw, project, postgres_url, monkeypatch, tmp_path):
+    """The walk, its help, labels and the history work on a PostgreSQL store as well."""
+    with open_store(path=project / ".modelwright" / "store.db") as store:
+        record = store.versions.get("sizes", 1)
+    with open_store(postgres_url) as store:
+        store.versions.add(record)
+        store.releases.append("sizes", 1, reason="first", actor="ann")
+        time = datetime.now(UTC) + timedelta(seconds=5)
+        store.predictions.add([prediction(ID, project="sizes", time=time)])
+    monkeypatch.setenv("MODELWRIGHT_STORE_URL", postgres_url)
+    labels = tmp_path / "labels.csv"
+    labels.write_text(f"prediction_id,target\n{ID},big\nlater,small\n")
+    told = mw("feedback", "import", labels, "-p", project, "--json").json
+    assert (told["outcomes"]["joined"], told["outcomes"]["orphan"]) == (1, 1)
+    found = mw("why", ID[:10], "-p", project, "--json").json
+    assert (found["label"], found["lineage"]["release"]["actor"]) == ("big", "ann")
+    assert f"near it: {ID}" in mw("why", ID[:-1] + "x", "-p", project).err
+    assert mw("history", project, "--json").json[-1]["kind"] == "release"
