@@ -32,6 +32,8 @@ from modelwright.bundle.session import GraphRunner
 from modelwright.schema.columns import Column, Kind, TableSchema
 from modelwright.schema.metrics import Task
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*booster=dart:UserWarning")  # since XGBoost 3.4
+
 SCALED = Recipe()
 FILLED = Recipe(scale=False)
 RAW = Recipe(impute=False, scale=False, categories="ordinal")
@@ -99,7 +101,6 @@ def wordy() -> Table:
     return make_table(1700, seed=1, text=True, missing=False)
 
 
-@pytest.mark.filterwarnings("ignore:.*booster=dart:UserWarning")
 @pytest.mark.parametrize("classes", [2, 3])
 @pytest.mark.parametrize("name", CLASSIFIERS)
 def test_a_classifiers_graph_holds(plain: Table, name: str, classes: int) -> None:
