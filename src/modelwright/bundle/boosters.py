@@ -83,6 +83,8 @@ def read_xgboost(estimator: Any) -> Booster:
         weights = gradient["weight_drop"]
         gradient = gradient["gbtree"]
     model = gradient["model"]
+    # Where XGBoost 3.4 and later keep it, of whom "dart" is an ordinary booster with dropout.
+    weights = weights or model.get("weight_drop") or []
     objective = learner["objective"]["name"]
     link = _XGB_LINKS.get(objective)
     if link is None:

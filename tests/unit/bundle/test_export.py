@@ -32,6 +32,8 @@ from modelwright.bundle.session import GraphRunner
 from modelwright.schema.columns import Column, Kind, TableSchema
 from modelwright.schema.metrics import Task
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*booster=dart:UserWarning")  # since XGBoost 3.4
+
 SCALED = Recipe()
 FILLED = Recipe(scale=False)
 RAW = Recipe(impute=False, scale=False, categories="ordinal")

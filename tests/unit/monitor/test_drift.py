@@ -122,7 +122,7 @@ def test_texts_and_dates_have_their_missing_share_compared_only(reference):
     """Said so, rather than passed over in silence."""
     columns = table(1000, 3)
     columns["told"][:500] = ""
-    columns["when"][:500] = np.datetime64("NaT")
+    columns["when"][:500] = np.datetime64("NaT", "us")
     columns["when"] += np.timedelta64(400, "D")
     drift = window_drift(reference, columns, schema=SCHEMA)
     assert drift.untested == ("told", "when")
