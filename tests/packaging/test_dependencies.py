@@ -13,7 +13,8 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-PART_OF = {"pydantic-core": "pydantic"}  # pinned exactly by the package it is the core of
+# pinned closely by the package whose inner part they are
+PART_OF = {"pydantic-core": "pydantic", "dvc-data": "dvc"}
 
 
 def imports_of(package: Path) -> dict[str, set[str]]:
