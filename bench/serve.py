@@ -108,11 +108,12 @@ def against_others(case: Case, seconds: int) -> list[Row]:
 
 
 def workers(case: Case, seconds: int, turns: int) -> list[Row]:
-    """Two workers beside one."""
+    """Two workers beside one, each on a core of its own; wrk and the keeper share what is left."""
+    *left, _, _ = sorted(os.sched_getaffinity(0))
     figures: list[float] = []
     for count in (1, 2):
-        with served(case, count) as (port, pids):
-            found = [load(port, pids, case.script, 64, seconds, cores=1).per_second for _ in range(turns)]
+        with served(case, count, rest=left) as (port, pids):
+            found = [load(port, pids, case.script, 64, seconds, cores=left).per_second for _ in range(turns)]
             figures.append(statistics.median(found))
     return [Row("Two workers", figures[1], figures[0], "requests/s", "one", goal=1.7, more_is_better=True)]
 
@@ -164,13 +165,20 @@ def _row(
 
 
 def load(
-    port: int, pids: Sequence[int], script: Path, connections: int, seconds: int, *, cores: int = 1
+    port: int,
+    pids: Sequence[int],
+    script: Path,
+    connections: int,
+    seconds: int,
+    *,
+    cores: Sequence[int] = (),
 ) -> Load:
-    """Let wrk ask, from cores of its own."""
-    command = ["wrk", f"-t{cores}", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", str(script)]
+    """Let wrk ask, from cores of its own, a thread on each."""
+    cores = cores or [_cores()[1]]
+    command = ["wrk", f"-t{len(cores)}", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", str(script)]
     before = sum(map(_cpu, pids))
     ended = subprocess.run(
-        [*_on(_cores()[1]), *command, f"http://127.0.0.1:{port}/predict"],
+        [*_on(*cores), *command, f"http://127.0.0.1:{port}/predict"],
         capture_output=True,
         text=True,
         check=True,
@@ -194,8 +202,8 @@ def _milliseconds(text: str, quantile: str) -> float:
 
 
 @contextlib.contextmanager
-def served(case: Case, count: int = 1) -> Iterator[tuple[int, list[int]]]:
-    """Our server; its workers on the first cores, the keeper apart, as it has its own to do."""
+def served(case: Case, count: int = 1, *, rest: Sequence[int] = ()) -> Iterator[tuple[int, list[int]]]:
+    """Our server; each worker on a core of its own, the others (the keeper) on ``rest``."""
     port = free_port()
     command = modelwright("serve", "--port", str(port), "--workers", str(count))
     with _process(command, case.folder) as process:
@@ -204,9 +212,9 @@ def served(case: Case, count: int = 1) -> Iterator[tuple[int, list[int]]]:
         children = _children(process.pid)
         found = [pid for pid in children if _listens(pid)]
         for place, pid in enumerate(found):
-            _pin(pid, _cores()[0] if count == 1 else _cores()[2 + place % 2])
+            _pin(pid, sorted(os.sched_getaffinity(0))[-1 - place])
         for pid in set(children) - set(found):
-            _pin(pid, _cores()[2])
+            _pin(pid, *(rest or [_cores()[2]]))
         yield port, found
 
 
@@ -409,13 +417,13 @@ def _cores() -> list[int]:
     return [found[place % len(found)] for place in (3, 1, 2, 3)]
 
 
-def _on(core: int) -> list[str]:
-    return ["taskset", "-c", str(core)]
+def _on(*cores: int) -> list[str]:
+    return ["taskset", "-c", ",".join(map(str, cores))]
 
 
-def _pin(pid: int, core: int) -> None:
+def _pin(pid: int, *cores: int) -> None:
     for task in Path(f"/proc/{pid}/task").iterdir():
-        os.sched_setaffinity(int(task.name), {core})
+        os.sched_setaffinity(int(task.name), cores)
 
 
 def _children(pid: int) -> list[int]:
