@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -31,6 +32,9 @@ settings.load_profile("ci" if IN_CI else "local")
 
 def pytest_configure(config: pytest.Config) -> None:
     """Give this process, and what it starts, an environment that does not depend on whose machine it is."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A shell's background job ignores Ctrl+C, and so would every program that a test interrupts.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in list(os.environ):
         if name.startswith(("MODELWRIGHT_", "MLFLOW_", "DVC_", "GIT_")):
             del os.environ[name]

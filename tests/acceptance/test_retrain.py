@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -28,12 +29,18 @@ def until(look: Callable[[], Any], what: str) -> Any:
 
 
 @pytest.fixture(scope="module")
-def iris(tmp_path_factory) -> Path:
+def trained(tmp_path_factory) -> Path:
     """The iris project with its first version."""
     project = example("iris", tmp_path_factory.mktemp("retrain"))
     first = run("up", project, "--no-serve", "--json")
     assert first.code == 0, first.err
     return project
+
+
+@pytest.fixture
+def iris(trained, tmp_path) -> Path:
+    """A copy for each test: a retraining that one asked for would hold up another's by its cooldown."""
+    return Path(shutil.copytree(trained, tmp_path / "iris"))
 
 
 def flowers(count: int) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ Opening a store that is up to date costs one small query and does not import Ale
 
 from __future__ import annotations
 
+import sys
 import threading
 from typing import TYPE_CHECKING
 
@@ -54,7 +55,7 @@ def alembic_config(connection: Connection) -> Config:
     """Alembic set up to work over ``connection``, with the scripts inside this package."""
     from alembic.config import Config
 
-    config = Config()
+    config = Config(stdout=sys.stdout)  # the default is what standard output was when Alembic was loaded
     config.set_main_option("script_location", "modelwright.store:migrations")
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
