@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -91,7 +93,7 @@ def river_page_hinkley(seed: int, rows: int, shift: float = 0.0) -> Tally:
     return _alone(seed, rows, shift, alarms)
 
 
-def _river_rows(detector, values) -> list[int]:
+def _river_rows(detector: Any, values: np.ndarray) -> list[int]:
     rows = []
     for row, value in enumerate(values.tolist()):
         detector.update(value)
@@ -100,7 +102,7 @@ def _river_rows(detector, values) -> list[int]:
     return rows
 
 
-def _alone(seed, rows, shift, alarms) -> Tally:
+def _alone(seed: int, rows: int, shift: float, alarms: Callable[[np.ndarray], list[int]]) -> Tally:
     random = np.random.default_rng(seed)
     table(REFERENCE_ROWS, random)
     stream = table(rows, random)
