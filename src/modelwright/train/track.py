@@ -77,6 +77,8 @@ class Tracker:
             encoding="utf-8",
             env={**os.environ, **_QUIET, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
             cwd=working,
+            # Ctrl+C is for the training, which ends this process by closing its input.
+            process_group=0,
         )
         tracker = cls(process, uri, log)
         artifacts = (working / "mlartifacts").resolve().as_uri() if local else None
