@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import httpx
+import msgspec
 import numpy as np
 
 from modelwright.bundle.encode import Encoder
@@ -61,9 +62,14 @@ def write_numeric_bundle(
     task: Task = Task.CLASSIFICATION,
     labels: Sequence[Any] = (),
     label_names: Sequence[str] = (),
+    identifier: str | None = None,
+    ignored: tuple[str, ...] = (),
+    derive: str | None = None,
+    sent: TableSchema | None = None,
 ) -> Manifest:
-    """A bundle of ``estimator``, scaled and fitted here."""
+    """A bundle of ``estimator``, scaled and fitted here; with a ``derive``, clients send ``sent``."""
     schema = numeric_schema(names, matrix)
+    schema = msgspec.structs.replace(schema, identifier=identifier, ignored=ignored)
     columns = dict(zip(names, matrix.T.astype(np.float64), strict=True))
     encoder = Encoder.fit(schema, columns)
     packed = encoder.transform(columns)
@@ -88,7 +94,8 @@ def write_numeric_bundle(
             version=number,
             dataset_md5="0" * 32,
             models=(ModelContents(entry=entry, graph=graph, encoder=encoder),),
-            schema=BundleSchema(inputs=schema, features=schema),
+            schema=BundleSchema(inputs=sent or schema, features=schema),
+            derive_source=derive,
             reference=b'{"rows": 0, "columns": []}',
             example={"request": {"features": row}, "response": {}},
         ),
