@@ -28,13 +28,12 @@ def piece_of(fragment: bytes, latency: float, id: str, version: int, warnings: S
         warnings: Of the row.
     """
     told = b',"warnings":' + _encode(warnings) if warnings else b""
-    return b'{%b,"latency":%.6f,"prediction_id":"%b","model_version":%d%b}' % (
-        fragment,
-        latency,
-        id.encode(),
-        version,
-        told,
-    )
+    return b"{%b%b%b}" % (fragment, meta_of(latency, id, version), told)
+
+
+def meta_of(latency: float, id: str, version: int) -> bytes:
+    """What follows an answer in a row's JSON."""
+    return b',"latency":%.6f,"prediction_id":"%b","model_version":%d' % (latency, id.encode(), version)
 
 
 def shadow_id(id: str, version: int) -> str:
