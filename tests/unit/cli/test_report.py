@@ -7,10 +7,10 @@ import shutil
 import pytest
 
 
-def test_a_project_without_versions_is_told(mw, project):
-    """Nothing is written, and the remedy is named."""
+def test_a_version_trained_elsewhere_is_told(mw, project):
+    """Where the facts of its report are not here, the message says where they are."""
     result = mw("report", "-p", project)
-    assert result.code == 2 and "modelwright train" in result.err
+    assert result.code == 2 and "kept where a version is trained" in result.err
 
 
 def test_a_card_cannot_be_printed(mw, project):
