@@ -46,6 +46,7 @@ VERBS: dict[str, Entry] = {
     "drift": Entry("drift", USE, "Tell whether rows are distributed as the training data was."),
     "feedback": Entry("feedback", USE, "Tell what was true of predictions."),
     "keys": Entry("keys", USE, "Make, list and revoke API keys."),
+    "top": Entry("top", SEE, "Show what a running server does now."),
     "why": Entry("why", SEE, "Say where an answer came from."),
     "history": Entry("history", SEE, "Tell what happened, the newest last."),
     "alarms": Entry("alarms", SEE, "See where alarms go, try it, and silence them."),
