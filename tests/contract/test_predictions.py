@@ -256,3 +256,18 @@ def test_orphans_are_given_up_by_age_and_number(store):
     assert store.labels.prune_orphans("iris", older_than=clock.now() + timedelta(seconds=1)) == 3
     assert (store.labels.count("iris"), store.labels.orphans("iris")) == (1, 0)
     assert store.labels.orphans("fraud") == 1
+
+
+def test_labels_are_followed_in_the_order_they_joined(store):
+    """First labels only; an orphan stands where its prediction arrived."""
+    store.predictions.add([prediction("a"), prediction("b")])
+    store.labels.record("iris", [Truth("late", 1), Truth("a", 0)], client="ann")
+    store.labels.record("iris", [Truth("a", 2), Truth("b", 1)], client="ann")
+    store.predictions.add([prediction("late")])
+    told = store.labels.joined("iris")
+    assert [label.prediction_id for _, label in told] == ["a", "b", "late"]
+    assert [label.target for _, label in told] == [0, 1, 1]
+    (time, label), *rest = told
+    assert list(store.labels.joined("iris", after=(time, label.sequence))) == rest
+    assert list(store.labels.joined("iris", after=(time, label.sequence), limit=1)) == rest[:1]
+    assert list(store.labels.joined("fraud")) == []

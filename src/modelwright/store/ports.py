@@ -6,7 +6,7 @@ raised when the database cannot be reached or written.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -147,6 +147,14 @@ class Labels(Protocol):
         when its prediction arrives.
         """
 
+    def joined(
+        self, project: str, *, after: tuple[datetime, int] | None = None, limit: int = 1000
+    ) -> Sequence[tuple[datetime, LabelRecord]]:
+        """The first labels of predictions with when they joined, in that order.
+
+        ``after`` is that time and the sequence of the last one read, itself not included.
+        """
+
     def orphans(self, project: str, *, client: str | None = None) -> int:
         """How many labels wait for their prediction; of one client, where one is given."""
 
@@ -182,6 +190,21 @@ class Jobs(Protocol):
         self, project: str, *, trigger: str, reason: str, settings: dict[str, Any] | None = None
     ) -> JobRecord:
         """A new job that waits."""
+
+    def add_alone(
+        self,
+        project: str,
+        *,
+        trigger: str,
+        reason: str,
+        settings: dict[str, Any] | None = None,
+        besides: Collection[str] = (),
+    ) -> tuple[JobRecord, bool]:
+        """A new job and true, or the one that waits or is at work already and false.
+
+        However many ask at once, one job is made. ``besides``: ids that do not count as at work (they
+        wait for a person).
+        """
 
     def get(self, id: str) -> JobRecord | None:
         """By its id."""

@@ -137,7 +137,9 @@ labels = Table(
     Column("outcome", Text, nullable=False),
     Column("joined", BigInteger),  # when it met its prediction; the first label of a prediction only
     Index("mw_labels_by_prediction", "project", "prediction_id", "sequence"),
-    Index("mw_labels_joined", "project", "joined", sqlite_where=_JOINED, postgresql_where=_JOINED),
+    Index(
+        "mw_labels_joined", "project", "joined", "sequence", sqlite_where=_JOINED, postgresql_where=_JOINED
+    ),
     Index("mw_labels_orphans", "project", "sequence", sqlite_where=_ORPHAN, postgresql_where=_ORPHAN),
     sqlite_autoincrement=True,
 )

@@ -11,12 +11,12 @@ import itertools
 import threading
 import uuid
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from modelwright.store import clock, rows
-from modelwright.store.codec import finite, keep, key, micros, restore
+from modelwright.store.codec import finite, keep, key, micros, moment, restore
 from modelwright.store.errors import (
     Duplicate,
     NotServable,
@@ -378,6 +378,20 @@ class MemoryLabels(_Repository):
         return sum(since is None or time >= micros(since) for time in joined)
 
     @_atomic
+    def joined(
+        self, project: str, *, after: tuple[datetime, int] | None = None, limit: int = 1000
+    ) -> Sequence[tuple[datetime, LabelRecord]]:
+        """By (joined, sequence), rising."""
+        start = None if after is None else (micros(after[0]), after[1])
+        found = [
+            row
+            for row in _of(project, self._tables.labels)
+            if row["joined"] is not None and (start is None or (row["joined"], row["sequence"]) > start)
+        ]
+        found.sort(key=lambda row: (row["joined"], row["sequence"]))
+        return [(moment(row["joined"]), rows.label(row)) for row in found[:limit]]
+
+    @_atomic
     def orphans(self, project: str, *, client: str | None = None) -> int:
         """Of all, or of a client."""
         return sum(client is None or row["client"] == keep(client) for row in self._waiting(project))
@@ -449,6 +463,23 @@ class MemoryJobs(_Repository):
         row = rows.job_row(new_job(uuid.uuid4().hex, project, trigger, reason, settings))
         self._tables.jobs[row["id"]] = {**row, "lease_ends": None}
         return rows.job(row)
+
+    @_atomic
+    def add_alone(
+        self,
+        project: str,
+        *,
+        trigger: str,
+        reason: str,
+        settings: dict[str, Any] | None = None,
+        besides: Collection[str] = (),
+    ) -> tuple[JobRecord, bool]:
+        """Look and append."""
+        at_work = {JobState.QUEUED, JobState.TRAINING, JobState.JUDGED}
+        for row in _of(project, self._tables.jobs.values()):
+            if JobState(row["state"]) in at_work and restore(row["id"]) not in besides:
+                return rows.job(row), False
+        return self.add(project, trigger=trigger, reason=reason, settings=settings), True
 
     @_atomic
     def get(self, id: str) -> JobRecord | None:

@@ -14,13 +14,15 @@ from sqlalchemy import (
     Update,
     delete,
     func,
+    literal,
     select,
     text,
+    tuple_,
     update,
 )
 
 from modelwright.store import clock, rows
-from modelwright.store.codec import keep, micros
+from modelwright.store.codec import keep, micros, moment
 from modelwright.store.database import Database
 from modelwright.store.records import LabelOutcome, LabelRecord, Recorded, Truth
 from modelwright.store.repositories.chunks import chunks
@@ -54,10 +56,11 @@ class SqlLabels:
 
     def record(self, project: str, truths: Sequence[Truth], *, client: str = "") -> Sequence[Recorded]:
         """All in one transaction, alone with the project's log, so that no two join the same prediction."""
-        place, now = keep(project), clock.now()
+        place = keep(project)
         recorded: list[Recorded] = []
         with self._database.write() as connection:
             self._database.lock(connection, log_lock(place))
+            now = clock.now()  # while nobody else may write, so that labels are in the order of their times
             live = connection.execute(_live(place)).scalar()
             for some in chunks(truths):
                 ids = [keep(truth.prediction_id) for truth in some]
@@ -108,6 +111,20 @@ class SqlLabels:
             statement = statement.where(labels.c.joined >= micros(since))
         with self._database.read() as connection:
             return int(connection.execute(statement).scalar_one())
+
+    def joined(
+        self, project: str, *, after: tuple[datetime, int] | None = None, limit: int = 1000
+    ) -> Sequence[tuple[datetime, LabelRecord]]:
+        """By (joined, sequence), rising, through the index of the joined ones."""
+        statement = select(labels).where(labels.c.project == keep(project), labels.c.joined.is_not(None))
+        if after is not None:
+            time, sequence = after
+            place = tuple_(literal(micros(time)), literal(sequence))
+            statement = statement.where(tuple_(labels.c.joined, labels.c.sequence) > place)
+        statement = statement.order_by(labels.c.joined, labels.c.sequence).limit(limit)
+        with self._database.read() as connection:
+            found = connection.execute(statement).mappings()
+            return [(moment(row["joined"]), rows.label(row)) for row in found]
 
     def orphans(self, project: str, *, client: str | None = None) -> int:
         """Counted in the index of the orphans, which ``prune_orphans`` keeps small."""

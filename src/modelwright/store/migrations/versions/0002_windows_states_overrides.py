@@ -45,13 +45,11 @@ def upgrade() -> None:
     op.execute("UPDATE mw_labels SET joined = received WHERE outcome = 'joined'")
     with op.batch_alter_table("mw_labels") as table:
         table.alter_column("outcome", server_default=None, existing_type=sa.Text(), existing_nullable=False)
-    for name, column, condition in (
-        ("mw_labels_joined", "joined", _JOINED),
-        ("mw_labels_orphans", "sequence", _ORPHAN),
+    for name, columns, condition in (
+        ("mw_labels_joined", ["project", "joined", "sequence"], _JOINED),
+        ("mw_labels_orphans", ["project", "sequence"], _ORPHAN),
     ):
-        op.create_index(
-            name, "mw_labels", ["project", column], sqlite_where=condition, postgresql_where=condition
-        )
+        op.create_index(name, "mw_labels", columns, sqlite_where=condition, postgresql_where=condition)
 
 
 def downgrade() -> None:
