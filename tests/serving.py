@@ -65,9 +65,8 @@ def write_numeric_bundle(
     identifier: str | None = None,
     ignored: tuple[str, ...] = (),
     derive: str | None = None,
-    sent: TableSchema | None = None,
 ) -> Manifest:
-    """A bundle of ``estimator``, scaled and fitted here; with a ``derive``, clients send ``sent``."""
+    """A bundle of ``estimator``, scaled and fitted here; ``derive`` is source that runs before it."""
     schema = numeric_schema(names, matrix)
     schema = msgspec.structs.replace(schema, identifier=identifier, ignored=ignored)
     columns = dict(zip(names, matrix.T.astype(np.float64), strict=True))
@@ -94,7 +93,7 @@ def write_numeric_bundle(
             version=number,
             dataset_md5="0" * 32,
             models=(ModelContents(entry=entry, graph=graph, encoder=encoder),),
-            schema=BundleSchema(inputs=sent or schema, features=schema),
+            schema=BundleSchema(inputs=schema, features=schema),
             derive_source=derive,
             reference=b'{"rows": 0, "columns": []}',
             example={"request": {"features": row}, "response": {}},
@@ -103,7 +102,13 @@ def write_numeric_bundle(
 
 
 def write_iris_bundle(
-    folder: Path, *, number: int = 1, trees: int = 5, project: str = "iris", seed: int = 0
+    folder: Path,
+    *,
+    number: int = 1,
+    trees: int = 5,
+    project: str = "iris",
+    seed: int = 0,
+    derive: str | None = None,
 ) -> Manifest:
     """A random forest on iris."""
     from sklearn.datasets import load_iris
@@ -120,6 +125,7 @@ def write_iris_bundle(
         number=number,
         labels=(0, 1, 2),
         label_names=("setosa", "versicolor", "virginica"),
+        derive=derive,
     )
 
 

@@ -90,6 +90,13 @@ def _claims(provider: Provider) -> dict[str, Any]:
     }
 
 
+def _with_own_key(provider: Provider) -> str:
+    import jwt
+
+    jwk = public_jwk("one", STRANGER)
+    return jwt.encode(_claims(provider), STRANGER, algorithm="RS256", headers={"kid": "one", "jwk": jwk})
+
+
 Make = Callable[[Provider], str | None]
 REFUSED: dict[str, tuple[Make, str]] = {
     "none at all": (lambda _: None, "Credentials are needed."),
@@ -109,7 +116,7 @@ REFUSED: dict[str, tuple[Make, str]] = {
         lambda p: token(p, key=STRANGER, kid="stranger"),
         "The token is signed with a key the issuer does not list.",
     ),
-    "a key of its own": (lambda p: _with_own_key(p), "The token's signature is wrong."),
+    "a key of its own": (_with_own_key, "The token's signature is wrong."),
     "alg none": (lambda p: unsigned(_claims(p)), "The token's signature algorithm is not taken."),
     "the public key as a secret": (
         lambda p: signed_with_the_public_key(_claims(p)),
@@ -123,13 +130,6 @@ def _tampered(bearer: str) -> str:
     head, claims, signature = bearer.split(".")
     said = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))
     return f"{head}.{_base64(json.dumps({**said, 'scope': 'predict admin'}).encode())}.{signature}"
-
-
-def _with_own_key(provider: Provider) -> str:
-    import jwt
-
-    jwk = public_jwk("one", STRANGER)
-    return jwt.encode(_claims(provider), STRANGER, algorithm="RS256", headers={"kid": "one", "jwk": jwk})
 
 
 @pytest.mark.parametrize("longer", [False, True], ids=["fast lane", "longer way"])
@@ -150,7 +150,7 @@ def test_what_does_not_hold_is_refused(server: Server, provider: Provider, case:
 def test_a_token_that_holds_opens_what_its_scopes_say(
     server: Server, provider: Provider, longer: bool
 ) -> None:
-    """A good token predicts under its subject's name; without the scope it is 403, and says which is missing."""
+    """A good token predicts under its subject's name; without the scope it is 403, naming the scope."""
     good = ask(server, token(provider, sub="bob"), longer=longer)
     assert good.status_code == 200
     reader = {"authorization": f"Bearer {token(provider, scope='read')}"}
@@ -170,7 +170,7 @@ def test_a_token_that_holds_opens_what_its_scopes_say(
 
 @pytest.mark.slow
 def test_keys_rotate_under_the_running_server(project: Path) -> None:
-    """A new key's tokens are taken within seconds and a withdrawn key's refused, with the server running on."""
+    """A new key's tokens are taken within seconds, a withdrawn key's refused, in every worker."""
     with running() as provider:
         environ = {"MODELWRIGHT_OIDC_ISSUER": provider.url, "MODELWRIGHT_OIDC_AUDIENCE": AUDIENCE}
         with Server("--workers", "2", "--auth", "oidc", cwd=project, env=environ) as server:
@@ -204,7 +204,7 @@ def test_cognitos_tokens(project: Path) -> None:
             "eu-west-1",
             endpoint_url=endpoint,
             aws_access_key_id="x",
-            aws_secret_access_key="x",  # noqa: S106 - moto asks for none
+            aws_secret_access_key="x",
         )
         pool, client, tokens = _user(cognito)
         environ = {
@@ -242,7 +242,7 @@ def _user(cognito: Any) -> tuple[str, str, dict[str, str]]:
     client = made["UserPoolClient"]["ClientId"]
     cognito.create_group(UserPoolId=pool, GroupName="apps")
     cognito.admin_create_user(UserPoolId=pool, Username="ann", MessageAction="SUPPRESS")
-    secret = "Correct-horse-7"  # noqa: S105 - a user that lives as long as this test
+    secret = "Correct-horse-7"
     cognito.admin_set_user_password(UserPoolId=pool, Username="ann", Password=secret, Permanent=True)
     cognito.admin_add_user_to_group(UserPoolId=pool, Username="ann", GroupName="apps")
     begun = cognito.admin_initiate_auth(

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from modelwright.schema.columns import Column, Kind, TableSchema
 from modelwright.serve.asks import Ask
 from modelwright.serve.deployment import Deployment
 from modelwright.serve.engine import Engine
@@ -108,17 +107,16 @@ def test_a_row_keeps_what_no_model_reads_for_the_log(tmp_path: Path) -> None:
     engine.journal.close()
 
 
-def test_what_a_project_derives_is_derived_in_the_server_too(tmp_path: Path) -> None:
-    """A plain row of what clients send reaches the model through the project's own function."""
-    engine = _serving(
-        tmp_path,
-        derive="def derive(row, now):\n    return {'a': row['c'], 'b': -row['c']}\n",
-        sent=TableSchema(columns=(Column(name="c", kind=Kind.NUMERIC),)),
-    )
-    low, high = asyncio.run(_ask(engine, PredictWire(), b'{"c": -3}', b'{"features": [3]}'))
-    assert (low.status, high.status) == (200, 200)
-    assert [json.loads(reply.body)["prediction"] for reply in (low, high)] == [0, 1]
-    engine.journal.close()
+def test_a_project_s_own_code_sees_the_row_first(engine: Engine, tmp_path: Path) -> None:
+    """A plain row of a bundle with ``derive`` is answered as the bundle answers it, not past its code."""
+    swap = "def derive(row, now):\n    return {**row, 'petal length (cm)': 6.0, 'petal width (cm)': 2.2}\n"
+    write_iris_bundle(tmp_path / "derived", trees=2, derive=swap)
+    assigned = Assigned(name="iris", project="iris", version=1, bundle=str(tmp_path / "derived"))
+    engine.deployments["iris"] = deployment = Deployment.open(assigned, 2)
+    engine.journal.declare(deployment.context)
+    (reply,) = asyncio.run(_ask(engine, PredictWire(), GOOD))
+    said = json.loads(reply.body)["prediction_name"]
+    assert said == deployment.bundle.predict_rows([SETOSA])[0]["model"].prediction_name == "virginica"
 
 
 def _serving(folder: Path, **changes: Any) -> Engine:
