@@ -16,6 +16,8 @@ from modelwright.serve.wires import Wire
 _PLAIN_JSON = frozenset({b"application/json", b"application/json; charset=utf-8", None})
 _HEADERS_READ = frozenset(
     {
+        b"traceparent",
+        b"tracestate",
         b"x-request-id",
         b"x-amzn-sagemaker-inference-id",
         b"x-amzn-sagemaker-custom-attributes",

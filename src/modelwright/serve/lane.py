@@ -23,6 +23,7 @@ from modelwright.serve.engine import Engine
 from modelwright.serve.gate import Gate
 from modelwright.serve.heads import Like, Template, Templates
 from modelwright.serve.settings import Limits
+from modelwright.serve.tracing import Tracer
 from modelwright.serve.wires import Wire
 
 _MOST_HEAD = 64 << 10
@@ -69,14 +70,16 @@ class Lane:
         routes: Path → protocol and deployment name.
         gate: Who gets in.
         templates: Heads met lately.
+        tracer: Who records requests, if anybody.
         tick: Seconds since the worker began, set by the sweeper.
     """
 
-    def __init__(self, engine: Engine, limits: Limits, gate: Gate) -> None:
+    def __init__(self, engine: Engine, limits: Limits, gate: Gate, tracer: Tracer | None = None) -> None:
         self.engine = engine
         self.limits = limits
         self.routes: dict[bytes, tuple[Wire, str]] = {}
         self.gate = gate
+        self.tracer = tracer
         self.tick = 0.0
         self.templates = Templates()
         self._default: Any = None
@@ -101,6 +104,7 @@ class LaneProtocol(HttpToolsProtocol):
     running: Any = None
     _like: Like | None = None
     _template: Template | None = None
+    _met = False
     _length = b""
     _head_bytes: float = 0
 
@@ -162,9 +166,12 @@ class LaneProtocol(HttpToolsProtocol):
         return True
 
     def _remember(self, data: bytes) -> None:
-        """Remember the head of a request in the lane that came in one piece, by itself."""
+        """Remember the head of a request that came in one piece, by itself, and not for the first time.
+
+        A client that puts something new into each head (a trace, an id) would fill the memory for nothing.
+        """
         ask: Any = self.cycle
-        if type(ask) is HotAsk and ask.keep_alive and data.endswith(ask.body):
+        if self._met and type(ask) is HotAsk and ask.keep_alive and data.endswith(ask.body):
             self._template = self.lane.templates.of(data, ask.body, ask.like)
 
     def on_message_begin(self) -> None:
@@ -263,7 +270,8 @@ class LaneProtocol(HttpToolsProtocol):
         if not self._free() or self.parser.get_method() != b"POST":
             return None
         like = self._like
-        if like is None or like.url != self.url or like.pairs != self.headers:
+        self._met = like is not None and like.url == self.url and like.pairs == self.headers
+        if like is None or not self._met:
             like = self._like = None if self.parser.should_upgrade() else self._known_kind()
             if like is None:
                 return None
@@ -315,6 +323,8 @@ class LaneProtocol(HttpToolsProtocol):
 
     def send_reply(self, ask: Any) -> None:
         """Send the reply; the log has it."""
+        if self.lane.tracer is not None:
+            self.lane.tracer.answered(ask, ask.like.url.decode("latin-1"), self.scheme or "http")
         reply = ask.reply
         transport = self.transport
         if reply is None or ask.disconnected or transport.is_closing():

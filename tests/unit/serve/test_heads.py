@@ -122,11 +122,12 @@ def test_what_differs_goes_to_the_parser(second: bytes) -> None:
 
     async def work() -> None:
         made, _, mirror = connection()
-        made.data_received(request(b"1"))
+        for _ in range(2):
+            made.data_received(request(b"1"))
         for data in (second, request(b"4444")):
             made.data_received(data)
         taken = [body for body, *_ in mirror.seen]
-        assert taken[:2] == [b"1", b"22"]
+        assert taken[:3] == [b"1", b"1", b"22"]
         assert taken[-1] == b"4444"
         assert made.parser is not None
 
@@ -138,16 +139,30 @@ def test_a_request_in_pieces_is_whole_again(monkeypatch: pytest.MonkeyPatch) -> 
 
     async def work() -> None:
         made, wire, mirror = connection()
-        made.data_received(request(b"1"))
+        for _ in range(2):
+            made.data_received(request(b"1"))
         data = request(b"22")
         made.data_received(data[:30])
         made.data_received(data[30:])
         fed: list[int] = []
         monkeypatch.setattr(made, "on_message_begin", lambda: fed.append(1))
         made.data_received(request(b"333"))
-        assert [body for body, *_ in mirror.seen] == [b"1", b"22", b"333"]
+        assert [body for body, *_ in mirror.seen] == [b"1", b"1", b"22", b"333"]
         assert not fed
         assert b"(closed)" not in wire.written
+
+    asyncio.run(work())
+
+
+def test_heads_that_differ_each_time_are_not_kept() -> None:
+    """A client with a new trace or id in every head leaves the memory to the others."""
+
+    async def work() -> None:
+        made, _, mirror = connection()
+        for number in range(20):
+            made.data_received(request(b"1", b"traceparent: 00-%032x-01" % number))
+        assert len(mirror.seen) == 20
+        assert not made.lane.templates._known
 
     asyncio.run(work())
 
