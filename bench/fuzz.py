@@ -197,7 +197,7 @@ BENCHMARK = Benchmark(
     how=(
         "Bodies of each protocol from a seed, right, nearly right and spoilt, one worker, eight connections, "
         "a model of numbers, categories and text; then an hour's worth of ordinary rows (at 500 a second, as "
-        "fast as they are answered) by wrk, while the keeper keeps 100,000 predictions and prunes the others. "
+        "fast as they are answered) by wrk, while the keeper keeps 100,000 predictions and prunes others. "
         "Memory is the resident set, after the first fifth and at the end."
     ),
     run=run,
