@@ -39,6 +39,7 @@ def run_training(
     actor: str,
 ) -> Outcome:
     """Train a project under a progress bar; arguments as ``train_project`` takes them."""
+    terminal.say(reason_to_train(project if data is None else project.with_source(data), settings, store))
     from modelwright.train.run import train_project
 
     with drawn(terminal, project.name) as progress:
@@ -51,6 +52,21 @@ def run_training(
             release=release,
             actor=actor,
         )
+
+
+def reason_to_train(project: Project, settings: Settings, store: Store) -> str:
+    """One line: what differs from the newest version, which is why training makes sense."""
+    from modelwright.train.changes import changes_since
+
+    latest = store.versions.latest(project.name)
+    if latest is None:
+        return f"Training the first version of {project.name}."
+    changes = changes_since(latest, project, settings.work_dir)
+    if changes:
+        return f"Training, because since version {latest.number} {'; '.join(changes)}."
+    if not (settings.work_dir / latest.bundle).is_dir():
+        return f"Training, because the bundle of version {latest.number} is gone; nothing else changed."
+    return f"Training, although nothing changed since version {latest.number}."
 
 
 def drawn(terminal: Terminal, project: str) -> _Silenced | _Drawn:
