@@ -22,6 +22,7 @@ from modelwright.bundle.matrix import suited
 from modelwright.bundle.parity import Expected, compared
 from modelwright.bundle.preprocess import Preprocessor
 from modelwright.bundle.session import GraphRunner
+from modelwright.errors import ModelwrightError
 from modelwright.schema.metrics import Metric, Parity, Task
 from modelwright.train.answers import Answers, ask, single_threaded
 from modelwright.train.catalogue import Candidate
@@ -185,6 +186,8 @@ def train_candidate(
             raise
         except MemoryError as error:
             raise CandidateFailed("It needs more memory than there is.") from error
+        except ModelwrightError as error:
+            raise CandidateFailed(error.reason, error.instruction) from error
         # Any estimator may be named, and any may fail in its own way; the others go on.
         except Exception as error:
             first = str(error).strip().partition("\n")[0]
