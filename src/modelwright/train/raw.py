@@ -86,8 +86,9 @@ def built(table: pa.Table, features_path: Path | None) -> pa.Table:
         return table
     import pandas as pd
 
+    frame = table.to_pandas()
     try:
-        made = function(table.to_pandas())
+        made = function(frame)
     # The project's own code may raise anything.
     except Exception as error:
         raise BuildFailed(
