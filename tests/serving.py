@@ -61,6 +61,7 @@ def write_numeric_bundle(
     task: Task = Task.CLASSIFICATION,
     labels: Sequence[Any] = (),
     label_names: Sequence[str] = (),
+    reference: bytes = b'{"rows": 0, "columns": []}',
 ) -> Manifest:
     """A bundle of ``estimator``, scaled and fitted here."""
     schema = numeric_schema(names, matrix)
@@ -89,7 +90,7 @@ def write_numeric_bundle(
             dataset_md5="0" * 32,
             models=(ModelContents(entry=entry, graph=graph, encoder=encoder),),
             schema=BundleSchema(inputs=schema, features=schema),
-            reference=b'{"rows": 0, "columns": []}',
+            reference=reference,
             example={"request": {"features": row}, "response": {}},
         ),
     )
