@@ -62,8 +62,9 @@ def write_numeric_bundle(
     labels: Sequence[Any] = (),
     label_names: Sequence[str] = (),
     reference: bytes = b'{"rows": 0, "columns": []}',
+    derive: str | None = None,
 ) -> Manifest:
-    """A bundle of ``estimator``, scaled and fitted here."""
+    """A bundle of ``estimator``, scaled and fitted here; ``derive`` is source that runs before it."""
     schema = numeric_schema(names, matrix)
     columns = dict(zip(names, matrix.T.astype(np.float64), strict=True))
     encoder = Encoder.fit(schema, columns)
@@ -91,13 +92,20 @@ def write_numeric_bundle(
             models=(ModelContents(entry=entry, graph=graph, encoder=encoder),),
             schema=BundleSchema(inputs=schema, features=schema),
             reference=reference,
+            derive_source=derive,
             example={"request": {"features": row}, "response": {}},
         ),
     )
 
 
 def write_iris_bundle(
-    folder: Path, *, number: int = 1, trees: int = 5, project: str = "iris", seed: int = 0
+    folder: Path,
+    *,
+    number: int = 1,
+    trees: int = 5,
+    project: str = "iris",
+    seed: int = 0,
+    derive: str | None = None,
 ) -> Manifest:
     """A random forest on iris."""
     from sklearn.datasets import load_iris
@@ -114,6 +122,7 @@ def write_iris_bundle(
         number=number,
         labels=(0, 1, 2),
         label_names=("setosa", "versicolor", "virginica"),
+        derive=derive,
     )
 
 
