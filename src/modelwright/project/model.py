@@ -41,6 +41,12 @@ class Data(Section):
     target: str | None = Field(default=None, description="Column to predict; none for clustering.")
     id: str | None = Field(default=None, description="Column kept for lineage, never a feature.")
     drop: list[str] = Field(default=[], description="Columns left out.")
+    built: bool = Field(
+        default=False, description="The source is what build in features.py gives, so it is not run."
+    )
+    weight: str | None = Field(
+        default=None, description="Column that says how much a row counts in training; never a feature."
+    )
     missing: list[str] | None = Field(
         default=None, description="Spellings of a missing value, beside the empty cell."
     )
@@ -184,6 +190,11 @@ class Retrain(Section):
     every: str | float | None = Field(default=None, description="After this time without a retraining.")
     newest: int | None = Field(
         default=None, ge=20, description="Train on this many newest rows only, what was sent being newest."
+    )
+    half_life: str | float | None = Field(
+        default=None,
+        description="A row counts half as much in training for each such time that another came after it. "
+        "The base data count as old as the oldest row that was sent.",
     )
     proof: Literal["auto", "better", "not_worse"] = Field(
         default="auto",

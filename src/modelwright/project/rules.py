@@ -307,7 +307,7 @@ def _thresholds(tree: Tree, parts: list[_Part]) -> None:
 
 
 def _durations(tree: Tree, parts: list[_Part]) -> None:
-    places: list[Path_] = [("retrain", "cooldown"), ("retrain", "every")]
+    places: list[Path_] = [("retrain", key) for key in ("cooldown", "every", "half_life")]
     places += [("retrain", mode, key) for mode in ("shadow", "canary") for key in ("time", "patience")]
     places.append(("retrain", "watch", "time"))
     places += [(*part.path, "train", "search", "timeout") for part in _with_shared(parts)]
