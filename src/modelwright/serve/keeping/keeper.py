@@ -15,6 +15,7 @@ from modelwright.serve.keeping.alarms import Alarms
 from modelwright.serve.keeping.delivery import Delivery
 from modelwright.serve.keeping.releases import ReleaseWatch
 from modelwright.serve.keeping.retraining import Retraining
+from modelwright.serve.keeping.rollouts import Rollouts
 from modelwright.serve.keeping.stores import Stores
 from modelwright.serve.processes import announce
 from modelwright.serve.settings import Child, Word
@@ -50,6 +51,7 @@ class Keeper:
             if target.project_file and target.retrain
         ]
         self.alarms = Alarms((target.project for target in child.settings.targets), stores, os.environ)
+        self.rollouts = Rollouts(child.settings.targets, stores)
         self._next_releases = 0.0
         self._next_retention = time.monotonic() + _RETENTION
         self._away = 0.0
@@ -77,6 +79,7 @@ class Keeper:
     def drain(self, seconds: float) -> None:
         """End what trains, and deliver what is left, for a while."""
         self.alarms.close()
+        self.rollouts.close()
         for each in self.retraining:
             each.close()
         end = time.monotonic() + seconds
