@@ -25,6 +25,7 @@ MEANINGS = {
     ExitCode.STORAGE: "the disk is full or the place is not writable",
     ExitCode.TRAINING: "no candidate could be trained",
     ExitCode.DRIFT: "`drift` found that the rows are distributed otherwise than the training data",
+    ExitCode.QUALITY: "`evaluate` found that a running service answers worse than it has to",
     ExitCode.INTERRUPTED: "interrupted by Ctrl+C",
 }
 
