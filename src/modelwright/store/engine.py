@@ -21,6 +21,7 @@ from modelwright.store.ports import (
     Predictions,
     Releases,
     Samples,
+    Summaries,
     Versions,
 )
 from modelwright.store.repositories.events import SqlEvents
@@ -31,6 +32,7 @@ from modelwright.store.repositories.leases import SqlLeases
 from modelwright.store.repositories.predictions import SqlPredictions
 from modelwright.store.repositories.releases import SqlReleases
 from modelwright.store.repositories.samples import SqlSamples
+from modelwright.store.repositories.summaries import SqlSummaries
 from modelwright.store.repositories.versions import SqlVersions
 from modelwright.store.sqlite import open_sqlite
 from modelwright.store.tables import counters
@@ -54,6 +56,7 @@ class SqlStore:
         self.versions: Versions = SqlVersions(database)
         self.releases: Releases = SqlReleases(database)
         self.predictions: Predictions = SqlPredictions(database)
+        self.summaries: Summaries = SqlSummaries(database)
         self.labels: Labels = SqlLabels(database)
         self.samples: Samples = SqlSamples(database)
         self.jobs: Jobs = SqlJobs(database)
