@@ -43,6 +43,7 @@ def project_target(project: Project, settings: Settings) -> Target:
         store_url=settings.store_url,
         project_file=str(project.path),
         new_classes=project.file.retrain.new_classes,
+        file=str(project.path),
     )
 
 

@@ -79,7 +79,13 @@ async def _work(child: Child, tell: Callable[[Word], None]) -> int:
     gate = await asyncio.to_thread(open_gate, settings)
     lane = Lane(engine, settings.limits, gate)
     site = Site(
-        settings=settings, engine=engine, meter=meter, store=store, gate=gate, run_dir=Path(child.run_dir)
+        settings=settings,
+        engine=engine,
+        meter=meter,
+        store=store,
+        gate=gate,
+        run_dir=Path(child.run_dir),
+        stopping=stop,
     )
     swapper = Swapper(
         engine,

@@ -94,7 +94,7 @@ def answer_of(outputs: Any) -> str | None:
 
 
 def quantile(latency: Mapping[int, int], share: float) -> float | None:
-    """The bound that ``share`` of the answers kept, seconds; ``None`` without answers, or beyond all bounds."""
+    """The bound that ``share`` of the answers kept, seconds; ``None`` without any, or beyond all bounds."""
     total = sum(latency.values())
     wanted, seen = share * total, 0
     for place in sorted(latency):

@@ -215,8 +215,8 @@ class MemoryPredictions(_Repository):
             if place not in self._tables.predictions:
                 self._tables.predictions[place] = {**row, "labelled": place in labelled}
                 fresh.append(record)
-        for counted_in, counted in summarise(fresh).items():
-            self._tables.summaries.setdefault(counted_in, Counted()).add(counted)
+        for place_in, found in summarise(fresh).items():
+            self._tables.summaries.setdefault(place_in, Counted()).add(found)
         return len(fresh)
 
     def get(self, project: str, id: str) -> PredictionRecord | None:

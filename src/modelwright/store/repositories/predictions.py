@@ -55,7 +55,10 @@ class SqlPredictions:
         return len(fresh)
 
     def _insert(
-        self, connection: Connection, new: Mapping[_Place, dict[str, Any]], by_project: Mapping[str, list[str]]
+        self,
+        connection: Connection,
+        new: Mapping[_Place, dict[str, Any]],
+        by_project: Mapping[str, list[str]],
     ) -> list[_Place]:
         """Insert those that are not there yet; which these were. Nearly always it is all of them."""
         attempt = connection.begin_nested()

@@ -76,16 +76,18 @@ def put(database: Database, connection: Connection, found: Mapping[Key, Counted]
     columns = tuple_(*(summaries.c[name] for name in _KEY))
     changed: set[Key] = set()
     for some in chunks(list(found), _MOST_KEYS):
-        keys = [(keep(project), span, start, version, keep(role)) for project, span, start, version, role in some]
+        keys = [
+            (keep(project), span, start, version, keep(role)) for project, span, start, version, role in some
+        ]
         for row in connection.execute(select(summaries).where(columns.in_(keys))).mappings():
             known = rows.summary(row)
             place = (known.project, known.span, row["start"], known.version, known.role)
             found[place].add(counted(known))
             changed.add(place)
     for place in changed:
-        row = rows.summary_row(place, found[place])
-        same = and_(*(summaries.c[name] == row[name] for name in _KEY))
-        connection.execute(update(summaries).where(same).values({name: row[name] for name in _COUNTS}))
+        now = rows.summary_row(place, found[place])
+        same = and_(*(summaries.c[name] == now[name] for name in _KEY))
+        connection.execute(update(summaries).where(same).values({name: now[name] for name in _COUNTS}))
     new = [rows.summary_row(place, total) for place, total in found.items() if place not in changed]
     database.insert_new(connection, summaries, new)
 
