@@ -29,6 +29,22 @@ _MOST_CLASSES = 1_000
 OTHERS = "…"
 """Under which name answers are counted where a model gives more different ones than are told apart."""
 
+
+class _Answer(msgspec.Struct):
+    """What is counted of one model's answer."""
+
+    prediction: Any = None
+    prediction_name: str | None = None
+
+
+class _Told(_Answer):
+    """What is counted of a row's answer."""
+
+    outputs: dict[str, _Answer] | None = None
+
+
+_decode = msgspec.json.Decoder(_Told).decode
+
 Key = tuple[str, int, int, int, str]
 """Project, span, start (epoch seconds), version, role."""
 
@@ -148,12 +164,19 @@ def _include(counted: Counted, record: PredictionRecord) -> None:
         name = _class_of(answer)
         if name is not None:
             _count(spread.classes, name[:MAX_KEY], 1)
-        elif isinstance(value := answer.get("prediction"), int | float):
+        elif isinstance(value := _value_of(answer)[0], int | float):
             spread.numbers = _together(spread.numbers, Numbers(1, value, value * value, value, value))
 
 
-def _answers(outputs: Any) -> Iterable[tuple[str, Mapping[str, Any]]]:
+def _answers(outputs: Any) -> Iterable[tuple[str, Mapping[str, Any] | _Answer]]:
     """Each model's answer; a single model has no name here."""
+    if isinstance(outputs, msgspec.Raw):  # JSON that nobody has read: only what is counted is read of it
+        try:
+            told = _decode(outputs)
+        except msgspec.ValidationError:  # columns or models with names of this kind: read in full
+            outputs = msgspec.json.decode(outputs)
+        else:
+            return told.outputs.items() if told.outputs is not None else (("", told),)
     if not isinstance(outputs, dict):
         return ()
     several = outputs.get("outputs")
@@ -162,15 +185,19 @@ def _answers(outputs: Any) -> Iterable[tuple[str, Mapping[str, Any]]]:
     return (("", outputs),) if "prediction" in outputs else ()
 
 
-def _class_of(answer: Mapping[str, Any]) -> str | None:
+def _value_of(answer: Mapping[str, Any] | _Answer) -> tuple[Any, Any]:
+    """What was answered, and what it is called."""
+    if isinstance(answer, _Answer):
+        return answer.prediction, answer.prediction_name
+    return answer.get("prediction"), answer.get("prediction_name")
+
+
+def _class_of(answer: Mapping[str, Any] | _Answer) -> str | None:
     """What a class or cluster is called; ``None`` for a regression's value."""
-    name = answer.get("prediction_name")
+    value, name = _value_of(answer)
     if name is not None:
         return str(name)
-    value = answer.get("prediction")
-    if isinstance(value, float) or value is None:
-        return None
-    return str(value)
+    return None if isinstance(value, float) or value is None else str(value)
 
 
 def _count(classes: dict[str, int], name: str, count: int) -> None:

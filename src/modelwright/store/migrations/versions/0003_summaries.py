@@ -10,8 +10,8 @@ from alembic import op
 from modelwright.store import rows
 from modelwright.store.summaries import Counted, Key, answer_of, summarise
 
-revision = "0002"
-down_revision = "0001"
+revision = "0003"
+down_revision = "0002"
 branch_labels = None
 depends_on = None
 
