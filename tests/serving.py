@@ -62,6 +62,7 @@ def write_numeric_bundle(
     labels: Sequence[Any] = (),
     label_names: Sequence[str] = (),
     derive: str | None = None,
+    reference: bytes = b'{"rows": 0, "columns": []}',
 ) -> Manifest:
     """A bundle of ``estimator``, scaled and fitted here; ``derive`` is source that runs before it."""
     schema = numeric_schema(names, matrix)
@@ -90,7 +91,7 @@ def write_numeric_bundle(
             dataset_md5="0" * 32,
             models=(ModelContents(entry=entry, graph=graph, encoder=encoder),),
             schema=BundleSchema(inputs=schema, features=schema),
-            reference=b'{"rows": 0, "columns": []}',
+            reference=reference,
             derive_source=derive,
             example={"request": {"features": row}, "response": {}},
         ),

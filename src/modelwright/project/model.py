@@ -121,6 +121,10 @@ class Monitor(Section):
     """What is watched while serving."""
 
     window: int = Field(default=500, ge=10, description="Predictions that are judged together.")
+    segments: list[str] = Field(
+        default=[],
+        description="Columns by whose values live quality is told apart; by default those of few values.",
+    )
     drift: Drift = Drift()
 
 
