@@ -204,6 +204,17 @@ def label(store: Store, wish: Wish) -> Done:
     return Done(words, f"predictions/{id}")
 
 
+def threshold(store: Store, wish: Wish) -> Done:
+    """Set a threshold while the service runs, or take it back."""
+    from modelwright.monitor.thresholds import change, read_value
+
+    name, reason = wish.fields.get("name", ""), wish.reason()
+    value = read_value(wish.fields.get("value", ""))
+    change(store, wish.room.project, wish.room.file, {name: value}, actor=wish.actor, reason=reason)
+    words = f"{name} is as the project file says." if value is None else f"{name} is {value} from now on."
+    return Done(words, "settings")
+
+
 ACTIONS: Mapping[str, Action] = {
     "/versions/{number}/promote": promote,
     "/versions/{number}/canary": canary,
@@ -212,6 +223,7 @@ ACTIONS: Mapping[str, Action] = {
     "/jobs/{id}/cancel": cancel,
     "/jobs/retrain": retrain,
     "/predictions/{id}/label": label,
+    "/settings/threshold": threshold,
 }
 """Address after the project's own → what is done."""
 

@@ -9,14 +9,16 @@ from typing import Any
 from pydantic import BaseModel
 
 from modelwright.errors import ModelwrightError
+from modelwright.monitor.thresholds import effective
 from modelwright.project.load import Project, load
 from modelwright.project.settings import resolve
+from modelwright.schema.catalogue import METRICS
 from modelwright.serve.dashboard.pages import Look
 
 _SECTIONS = (
     ("gate", "What a version must reach to be served"),
-    ("monitor", "What is watched while serving"),
-    ("retrain", "What starts a retraining, and what it must show"),
+    ("retrain", "How a retraining goes"),
+    ("monitor", "How it is watched"),
     ("serve", "How it is served"),
 )
 
@@ -34,10 +36,14 @@ class Line:
 def view(look: Look) -> dict[str, Any]:
     """The project file's thresholds, then how processes run."""
     project, problem = _project(look.room.file)
+    held = effective(project, look.store.overrides.list(look.room.project)).entries if not problem else ()
+    watched = {entry.name for entry in held}
     return {
         "problem": problem,
+        "thresholds": held,
+        "settable": [*(entry.name for entry in held if entry.settable), *_floors(project, watched)],
         "file": look.room.file and Path(look.room.file).name,
-        "sections": [] if project is None else [(title, _lines(project, name)) for name, title in _SECTIONS],
+        "sections": [] if project is None else _sections(project, watched),
         "process": [] if project is None else _process(project),
     }
 
@@ -54,8 +60,22 @@ def _project(file: str) -> tuple[Project | None, str]:
         return None, str(error)
 
 
-def _lines(project: Project, section: str) -> list[Line]:
-    return list(_of(project, getattr(project.file, section), section))
+def _sections(project: Project, apart: set[str]) -> list[tuple[str, list[Line]]]:
+    """What the project file says, without the thresholds that are told apart."""
+    found = []
+    for name, title in _SECTIONS:
+        lines = [line for line in _of(project, getattr(project.file, name), name) if line.name not in apart]
+        if lines:
+            found.append((title, lines))
+    return found
+
+
+def _floors(project: Project | None, known: set[str]) -> list[str]:
+    """Floors of live quality that may be set beside those that are."""
+    if project is None or project.file.models:
+        return []
+    names = (f"retrain.quality.{metric}" for metric in METRICS[project.file.task])
+    return [name for name in names if name not in known]
 
 
 def _of(project: Project, model: BaseModel, place: str) -> list[Line]:

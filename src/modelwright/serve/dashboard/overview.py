@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from modelwright.monitor.standing import LiveView, QualityView, StandingAlarm, live_view
+from modelwright.schema.metrics import Metric
 from modelwright.serve.dashboard import charts, counts, render
 from modelwright.serve.dashboard.counts import RANGES, Stretch, range_called
 from modelwright.serve.dashboard.pages import Look
 from modelwright.serve.dashboard.reading import challengers, hidden_event, main_metric, open_work, task_of
 from modelwright.store.ports import Store
-from modelwright.store.records import JobState, ReleaseRecord
+from modelwright.store.records import JobState, ReleaseRecord, VersionRecord
 from modelwright.store.summaries import Counted
 
 _MOST_SERIES = 7
@@ -45,6 +48,8 @@ def view(look: Look) -> dict[str, Any]:
         "word": state(found, look.now),
         "release": release,
         "champion": champion,
+        "live": found.live,
+        "quality": _quality(found.live, champion),
         "metric": main_metric(champion),
         "task": task_of(look.room, champion),
         "challengers": challengers(store, project, release),
@@ -84,12 +89,14 @@ class Signs:
         hour: The last hour's counts.
         newest: When the last row came.
         failed: What the last retraining said, if it failed.
+        live: What the monitors see; ``None`` before they began.
     """
 
     release: ReleaseRecord | None
     hour: Counted
     newest: datetime | None
     failed: str | None
+    live: LiveView | None
 
 
 def signs(store: Store, project: str, now: datetime) -> Signs:
@@ -101,6 +108,7 @@ def signs(store: Store, project: str, now: datetime) -> Signs:
         hour=counts.stretch(store, project, RANGES[0], now).whole,
         newest=newest.time if newest is not None else None,
         failed=last.error if last is not None and last.state is JobState.FAILED else None,
+        live=live_view(store, project),
     )
 
 
@@ -114,6 +122,7 @@ def state(found: Signs, now: datetime) -> Word:
         )
     who, hour = f"Version {found.release.version}", found.hour
     rows = max(1, hour.answered + hour.refused)
+    alarms = found.live.alarms if found.live is not None else ()
     words = (
         (
             hour.failed / rows > _FAILING,
@@ -122,6 +131,7 @@ def state(found: Signs, now: datetime) -> Word:
                 f"{who} answers, but {render.percent(hour.failed / rows)} of the last hour's rows failed.",
             ),
         ),
+        (bool(alarms), Word("warn", f"{who} answers, and {_alarms_told(len(alarms))}", _first_of(alarms))),
         (
             found.failed is not None,
             Word("warn", f"{who} answers. The last retraining failed.", found.failed or ""),
@@ -143,6 +153,14 @@ def state(found: Signs, now: datetime) -> Word:
     return next(
         (word for holds, word in words if holds), Word("good", f"{who} answers, and nothing is wrong.")
     )
+
+
+def _alarms_told(count: int) -> str:
+    return "an alarm stands." if count == 1 else f"{count} alarms stand."
+
+
+def _first_of(alarms: Sequence[StandingAlarm]) -> str:
+    return alarms[0].message if alarms else ""
 
 
 def answers_chart(shown: Stretch, step: int) -> charts.Chart:
@@ -167,6 +185,15 @@ def latency_chart(shown: Stretch, step: int) -> charts.Chart:
         for name, key in (("50 %", "p50"), ("95 %", "p95"))
     ]
     return charts.over_time(shown.starts, step, series, lines=True, word=render.seconds)
+
+
+def _quality(live: LiveView | None, champion: VersionRecord | None) -> tuple[str, Metric, QualityView] | None:
+    """The metric that picked the champion, or the first there is, on labelled predictions."""
+    for each in live.quality if live is not None else ():
+        if champion is not None and each.version == champion.number and each.metrics:
+            name = champion.metric if champion.metric in each.metrics else next(iter(each.metrics))
+            return name, each.metrics[name], each
+    return None
 
 
 def _frequent(whole: Counted) -> list[str]:

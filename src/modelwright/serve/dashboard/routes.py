@@ -16,7 +16,17 @@ from starlette.routing import Route
 from modelwright import __version__
 from modelwright.errors import ModelwrightError
 from modelwright.serve.auth.principal import ADMIN, PREDICT, READ
-from modelwright.serve.dashboard import conditions, live, overview, predictions, tryit, versions, work
+from modelwright.serve.dashboard import (
+    conditions,
+    drift,
+    live,
+    overview,
+    predictions,
+    quality,
+    tryit,
+    versions,
+    work,
+)
 from modelwright.serve.dashboard.actions import ACTIONS, Action, Wish, refused_by_store
 from modelwright.serve.dashboard.door import HOME, Door, SignInNeeded, Visitor, safe_next, to_sign_in
 from modelwright.serve.dashboard.house import House, Room, room_called
@@ -55,6 +65,8 @@ PAGES = (
     Page("try", "/try", "Try it", tryit.view, symbol="try"),
     Page("predictions", "/predictions", "Predictions", predictions.view, symbol="predictions"),
     Page("prediction", "/predictions/{id}", "Prediction", predictions.one),
+    Page("quality", "/quality", "Quality", quality.view, ("quality_live",), symbol="quality"),
+    Page("drift", "/drift", "Drift", drift.view, ("drift_live",), symbol="drift"),
     Page("versions", "/versions", "Versions", versions.view, ("versions_list",), symbol="versions"),
     Page("version", "/versions/{number}", "Version", versions.one),
     Page("jobs", "/jobs", "Jobs", work.view, ("jobs_list",), symbol="jobs"),
