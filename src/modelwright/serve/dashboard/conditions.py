@@ -34,7 +34,7 @@ class Line:
 
 
 def view(look: Look) -> dict[str, Any]:
-    """The project file's thresholds, then how processes run."""
+    """The thresholds, the rest of the project file, and where things are kept."""
     project, problem = _project(look.room.file)
     held = effective(project, look.store.overrides.list(look.room.project)).entries if not problem else ()
     watched = {entry.name for entry in held}
@@ -106,4 +106,6 @@ def _process(project: Project) -> list[Line]:
         entries = resolve(project).entries
     except ModelwrightError:
         return []
-    return [Line(entry.variable, entry.shown, entry.source, entry.description) for entry in entries]
+    # Host, port and workers are as the server was started, which only it knows.
+    kept = [entry for entry in entries if entry.name not in {"host", "port", "workers"}]
+    return [Line(entry.variable, entry.shown, entry.source, entry.description) for entry in kept]
