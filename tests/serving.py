@@ -61,8 +61,8 @@ def write_numeric_bundle(
     task: Task = Task.CLASSIFICATION,
     labels: Sequence[Any] = (),
     label_names: Sequence[str] = (),
-    derive: str | None = None,
     reference: bytes = b'{"rows": 0, "columns": []}',
+    derive: str | None = None,
 ) -> Manifest:
     """A bundle of ``estimator``, scaled and fitted here; ``derive`` is source that runs before it."""
     schema = numeric_schema(names, matrix)
@@ -146,9 +146,15 @@ class Server:
     """
 
     def __init__(
-        self, *arguments: str | Path, cwd: Path, env: dict[str, str] | None = None, port: int | None = 0
+        self,
+        *arguments: str | Path,
+        cwd: Path,
+        env: dict[str, str] | None = None,
+        port: int | None = 0,
+        monitor: bool = False,
     ) -> None:
         listen = [] if port is None else ["--port", str(port)]
+        listen += [] if monitor else ["--no-monitor"]
         self.log = cwd / "server.log"
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -198,7 +204,7 @@ class Server:
         return code
 
     def children(self, role: str) -> list[int]:
-        """Process ids of the workers or the keeper, told apart by what they hold open."""
+        """Process ids of the workers, the keeper or the monitors."""
         found = []
         for folder in Path("/proc").iterdir():
             with contextlib.suppress(OSError, ValueError, IndexError):
@@ -237,8 +243,7 @@ def run_serve(cwd: Path, *arguments: str) -> tuple[int, str]:
 
 
 def _role(folder: Path) -> str:
-    listening = any("socket:" in str(each.readlink()) for each in (folder / "fd").iterdir())
-    return "worker" if listening else "keeper"
+    return (folder / "cmdline").read_bytes().rstrip(b"\0").split(b"\0")[-1].decode()
 
 
 def eventually(holds: Any, *, seconds: float = 10, every: float = 0.02) -> Any:

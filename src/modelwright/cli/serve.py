@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 @click.option("--tls-cert", default="", metavar="FILE", help="Certificate chain, PEM: serve HTTPS.")
 @click.option("--tls-key", default="", metavar="FILE", help="Its private key, PEM.")
 @click.option("--no-retrain", is_flag=True, help="Start no retraining; jobs wait for 'modelwright worker'.")
+@click.option("--no-monitor", is_flag=True, help="Watch neither drift nor quality here.")
 def command(
     terminal: Terminal,
     *,
@@ -73,6 +74,7 @@ def command(
     tls_cert: str,
     tls_key: str,
     no_retrain: bool,
+    no_monitor: bool,
 ) -> None:
     """Serve released versions over HTTP.
 
@@ -94,7 +96,7 @@ def command(
     flags: dict[str, object] = {"port": port or None, "host": host, "workers": workers}
     targets, settings, threshold = _targets(terminal, paths, bundles, flags)
     if no_retrain:
-        targets = [msgspec.structs.replace(target, project_file="") for target in targets]
+        targets = [msgspec.structs.replace(target, retrain=False) for target in targets]
     told = serve_settings(
         targets,
         settings,
@@ -112,6 +114,7 @@ def command(
         private_key=tls_key,
         sagemaker=container is not None,
         retrain_threshold=threshold,
+        monitor=not no_monitor,
     )
     serve(told, on_ready=lambda ready: _tell(terminal, ready))
 

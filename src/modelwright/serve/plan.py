@@ -43,7 +43,6 @@ def project_target(project: Project, settings: Settings) -> Target:
         store_url=settings.store_url,
         project_file=str(project.path),
         new_classes=project.file.retrain.new_classes,
-        file=str(project.path),
     )
 
 
@@ -80,6 +79,7 @@ def serve_settings(
     private_key: str = "",
     sagemaker: bool = False,
     retrain_threshold: int | None = None,
+    monitor: bool = True,
 ) -> ServeSettings:
     """What a server of ``targets`` is told.
 
@@ -98,6 +98,7 @@ def serve_settings(
         certificate, private_key: Files for TLS.
         sagemaker: ``/invocations`` speaks SageMaker's protocol, not MLflow's.
         retrain_threshold: New samples that start a retraining.
+        monitor: Watch drift and quality.
 
     Raises:
         SameName: Two targets have one name.
@@ -131,6 +132,7 @@ def serve_settings(
         private_key=private_key,
         sagemaker=sagemaker,
         retrain_threshold=retrain_threshold,
+        monitor=monitor,
     )
 
 

@@ -6,56 +6,18 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 import pytest
-from sklearn.linear_model import LogisticRegression
 
-from modelwright.data.profile import profile, value_profile
 from modelwright.monitor.monitors import Monitors, Pace, Watched
 from modelwright.monitor.thresholds import Effective, effective
 from modelwright.project.model import Monitor, Retrain
-from modelwright.schema.profile import Profile
 from modelwright.store.records import PredictionRecord, Truth
 from modelwright.testing.factories import version
 from modelwright.testing.memory import MemoryStore
-from serving import numeric_schema, write_numeric_bundle
+from watched import NAMES, write_bundle
 
-NAMES = tuple(f"f{place}" for place in range(6))
 START = datetime(2026, 5, 1, tzinfo=UTC)
-
-
-def rows(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Normal features [count, 6] and their labels, which mostly follow the first two."""
-    random = np.random.default_rng(seed)
-    matrix = random.normal(size=(count, len(NAMES)))
-    chance = 1 / (1 + np.exp(-3 * (matrix[:, 0] + matrix[:, 1])))
-    return matrix, (random.random(count) < chance).astype(int)
-
-
-def write_bundle(folder: Path, number: int, seed: int = 0) -> Path:
-    """A logistic regression with a profile of what it learned from."""
-    matrix, target = rows(3_000, seed)
-    schema = numeric_schema(NAMES, matrix)
-    columns = dict(zip(NAMES, matrix.T, strict=True))
-    made = profile(columns, schema)
-    model = LogisticRegression().fit(matrix, target)
-    answers = value_profile("model", model.predict(matrix), (0, 1))
-    reference = Profile(rows=made.rows, columns=made.columns, predictions={"model": answers})
-    place = folder / f"v{number}"
-    write_numeric_bundle(
-        place,
-        LogisticRegression(),
-        NAMES,
-        matrix,
-        target,
-        project="iris",
-        number=number,
-        labels=(0, 1),
-        label_names=("no", "yes"),
-        reference=msgspec.json.encode(reference),
-    )
-    return place
 
 
 @pytest.fixture(scope="session")

@@ -92,7 +92,7 @@ class ServedHouse:
                 name=target.name,
                 project=target.project,
                 work_dir=Path(target.work_dir) if target.work_dir else None,
-                file=target.file,
+                file=target.project_file,
                 deployment=self._site.engine.deployments.get(target.name),
             )
             for target in self._site.settings.targets

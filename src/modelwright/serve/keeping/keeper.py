@@ -43,7 +43,7 @@ class Keeper:
         self.retraining = [
             Retraining(target, stores.of(target.project), target.store_url or child.settings.store_url)
             for target in child.settings.targets
-            if target.project_file
+            if target.project_file and target.retrain
         ]
         self.alarms = Alarms((target.project for target in child.settings.targets), stores, os.environ)
         self._next_releases = 0.0
