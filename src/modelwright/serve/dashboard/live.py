@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 
 import msgspec
 
@@ -42,7 +42,7 @@ class Pulse:
         self._task: asyncio.Task[None] | None = None
         self.watchers = 0
 
-    async def follow(self) -> AsyncIterator[Mapping[str, str]]:
+    async def follow(self) -> AsyncGenerator[Mapping[str, str], None]:
         """What changed since the last turn, from all of it on."""
         self.watchers += 1
         if self._task is None or self._task.done():
@@ -97,21 +97,23 @@ class Pulses:
         loop = asyncio.get_running_loop()
         end = loop.time() + LONGEST
         ended = asyncio.create_task(_wait(self._stopping))
+        change: asyncio.Future[Mapping[str, str]] | None = None
         try:
             yield b"retry: 2000\n\n"
             while loop.time() < end:
                 change = asyncio.ensure_future(anext(changes))
                 await asyncio.wait({change, ended}, return_when=asyncio.FIRST_COMPLETED)
                 if ended.done():
-                    change.cancel()
-                    await asyncio.gather(change, return_exceptions=True)
                     return
                 parts = change.result()
                 # A turn without changes still says that the server is there.
                 yield b"event: parts\ndata: " + _encode(parts) + b"\n\n" if parts else b": same\n\n"
         finally:
             ended.cancel()
-            await changes.aclose()  # type: ignore[attr-defined]
+            if change is not None:
+                change.cancel()
+                await asyncio.gather(change, return_exceptions=True)
+            await changes.aclose()
             if not pulse.watchers:
                 self._pulses.pop(key, None)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from modelwright.bundle.answers import label_names
 from modelwright.errors import ModelwrightError
 from modelwright.monitor.standing import live_view
 from modelwright.monitor.thresholds import effective_of
@@ -74,6 +75,7 @@ def view(look: Look) -> dict[str, Any]:
         "held_out": held_out(versions, metric),
         "floor": floor,
         "confusion": confusion(newest),
+        "called": called(look, model),
         "calibration": calibration(newest),
         "box": _BOX,
         "segments": segments(newest, metric),
@@ -145,6 +147,15 @@ def confusion(window: WindowRecord | None) -> tuple[list[str], list[list[Cell]]]
             ]
         )
     return [str(label) for label in told["labels"]], rows
+
+
+def called(look: Look, model: str) -> dict[str, str]:
+    """What people call the labels of a model, where the one that answers knows it."""
+    deployment = look.room.deployment
+    for entry in deployment.bundle.manifest.models if deployment is not None else ():
+        if entry.name == model:
+            return {str(label): name for label, name in zip(entry.labels, label_names(entry), strict=True)}
+    return {}
 
 
 def calibration(window: WindowRecord | None) -> list[Bin]:
