@@ -48,6 +48,7 @@ VERBS: dict[str, Entry] = {
     "feedback": Entry("feedback", USE, "Tell what was true of predictions."),
     "keys": Entry("keys", USE, "Make, list and revoke API keys."),
     "top": Entry("top", SEE, "Show what a running server does now."),
+    "dashboard": Entry("dashboard", SEE, "Show all projects of this machine in a browser."),
     "why": Entry("why", SEE, "Say where an answer came from."),
     "history": Entry("history", SEE, "Tell what happened, the newest last."),
     "alarms": Entry("alarms", SEE, "See where alarms go, try it, and silence them."),

@@ -81,7 +81,13 @@ async def _work(child: Child, tell: Callable[[Word], None]) -> int:
     tracer = open_tracer() if settings.traces else None
     lane = Lane(engine, settings.limits, gate, tracer)
     site = Site(
-        settings=settings, engine=engine, meter=meter, store=store, gate=gate, run_dir=Path(child.run_dir)
+        settings=settings,
+        engine=engine,
+        meter=meter,
+        store=store,
+        gate=gate,
+        run_dir=Path(child.run_dir),
+        stopping=stop,
     )
     swapper = Swapper(
         engine,

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from modelwright.bundle.background import drawn
 from modelwright.bundle.derive import python_rows
 from modelwright.bundle.encode import Encoder
 from modelwright.data.arrays import ColumnArrays, column_arrays, strings, target_values
@@ -57,6 +58,7 @@ class Prepared:
         warnings: About the data, sentences.
         examples: A few held-out rows as clients send them.
         summary: About the data, for a report.
+        background: The training rows that are kept with the bundle (``bundle.background``).
     """
 
     part: Part
@@ -72,6 +74,7 @@ class Prepared:
     warnings: tuple[str, ...]
     examples: tuple[dict[str, Any], ...]
     summary: dict[str, Any]
+    background: ColumnArrays
 
 
 @dataclass(frozen=True)
@@ -137,6 +140,7 @@ def prepare(dataset: Dataset, part: Part, project: Project, progress: Progress) 
         warnings=warnings,
         examples=_examples(found, sides.test[:_EXAMPLES]),
         summary=_summary(dataset, found, sides, encoder),
+        background=Rows(found.columns, drawn(sides.train, part.data.split.seed)).kept(),
     )
 
 

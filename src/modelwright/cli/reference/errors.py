@@ -28,7 +28,7 @@ def _lines() -> Iterator[str]:
         "`--debug` it shows where in the code it arose. Errors of the server come as JSON, "
         '`{"error": …, "instruction": …}`, with an HTTP status: see [the server](server.md).'
     )
-    every = sorted(_errors(), key=lambda found: found.__name__)
+    every = sorted(_errors(), key=lambda found: (found.__name__, found.__module__))
     for code in sorted({found.code for found in every}):
         yield from _table(
             f"Status {int(code)}",

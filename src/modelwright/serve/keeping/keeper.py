@@ -26,9 +26,9 @@ logger = logging.getLogger(__name__)
 _TURN = 0.05  # seconds between looks at the journals
 _RELEASES = 0.25  # seconds between looks at the releases
 _RETENTION = 60.0
-_GARBAGE = (
-    50_000  # a batch's values are freed by counting; looking for cycles among them took a quarter of the time
-)
+# A batch of values is freed by counting; looking for cycles among them took a quarter of the time.
+_GARBAGE = 50_000
+_MINUTES_KEPT = timedelta(days=8)  # counts by minute; those by hour stay
 _PATIENCE = (0.1, 5.0)  # shortest and longest wait after the store was away
 
 
@@ -102,6 +102,9 @@ class Keeper:
         return self._away
 
     def _prune(self) -> None:
+        now = datetime.now(UTC)
+        for project in {target.project for target in self._settings.targets}:
+            self._stores.of(project).summaries.prune(project, older_than=now - _MINUTES_KEPT)
         days, rows = self._settings.keep_days, self._settings.keep_rows
         if days is None and rows is None:
             return
