@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from modelwright.monitor.due import due, new_rows
+from modelwright.monitor.thresholds import effective
 from modelwright.project.load import load
 from modelwright.retrain.dataset import read_note
 from modelwright.retrain.promotion import NothingToRollBack, former, roll_back, settle, waiting
@@ -174,15 +175,17 @@ def test_labels_of_predictions_are_taken_up_too(served):
 def test_what_is_due(served):
     """Enough new rows are due, not within the cool-down, not while a job waits, not without a trigger."""
     project = served.project
-    assert due(project.file.retrain, served.store, "shop") is None
+
+    def wish(of=project):
+        return due(effective(of), served.store, "shop")
+
+    assert wish() is None
     served.give(rows(20, 6))
-    wish = due(project.file.retrain, served.store, "shop")
-    assert wish.trigger == "new_samples" and "20" in wish.reason
+    assert wish().trigger == "new_samples" and "20" in wish().reason
     job = served.store.jobs.add("shop", trigger="manual", reason="test")
-    assert due(project.file.retrain, served.store, "shop") is None
+    assert wish() is None
     served.store.jobs.move(job.id, JobState.CANCELLED)
-    assert due(project.file.retrain, served.store, "shop") is None
-    assert due(served.again(cooldown="0.001").file.retrain, served.store, "shop") is not None
-    scheduled = served.again(new_samples=None, every="0.001").file.retrain
-    assert due(scheduled, served.store, "shop").trigger == "schedule"
+    assert wish() is None
+    assert wish(served.again(cooldown="0.001")) is not None
+    assert wish(served.again(new_samples=None, every="0.001")).trigger == "schedule"
     assert load(project.path).file.retrain.every == "0.001"
