@@ -29,6 +29,7 @@ class ExitCode(IntEnum):
     STORAGE = 10  # the disk is full or the place is not writable
     TRAINING = 11  # no candidate could be trained
     DRIFT = 12  # the rows are distributed otherwise than the training data
+    QUALITY = 13  # a running service answers worse than it has to
     INTERRUPTED = 130
 
 

@@ -183,8 +183,11 @@ class _Session:
         )
 
     def alias(self, *, registered: str, version: str, alias: str) -> dict[str, Any]:
-        """Point an alias at a version."""
-        self.client.set_registered_model_alias(registered, alias, version)
+        """Point an alias at a version, or take it away where that is empty."""
+        if version:
+            self.client.set_registered_model_alias(registered, alias, version)
+        else:
+            self.client.delete_registered_model_alias(registered, alias)
         return {}
 
     def find(self, *, registered: str, tag: str, value: str) -> dict[str, Any]:
