@@ -141,6 +141,9 @@ class Retrain(Section):
     newest: int | None = Field(
         default=None, ge=20, description="Train on this many newest rows only, what was sent being newest."
     )
+    per_client: int | None = Field(
+        default=None, ge=1, description="Take at most this many newest labelled rows of one client."
+    )
     proof: Literal["auto", "better", "not_worse"] = Field(
         default="auto",
         description="What a retrained version has to show. Auto: to be better where there are rows enough.",
