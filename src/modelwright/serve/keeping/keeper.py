@@ -25,6 +25,9 @@ logger = logging.getLogger(__name__)
 _TURN = 0.05  # seconds between looks at the journals
 _RELEASES = 0.25  # seconds between looks at the releases
 _RETENTION = 60.0
+_WINDOWS = 10_000  # of each kind
+_ORPHANS = 100_000
+_ORPHANS_WAIT = timedelta(days=30)
 _PATIENCE = (0.1, 5.0)  # shortest and longest wait after the store was away
 
 
@@ -99,13 +102,18 @@ class Keeper:
 
     def _prune(self) -> None:
         days, rows = self._settings.keep_days, self._settings.keep_rows
-        if days is None and rows is None:
-            return
-        oldest = None if days is None else datetime.now(UTC) - timedelta(days=days)
+        now = datetime.now(UTC)
+        oldest = None if days is None else now - timedelta(days=days)
         for project in {target.project for target in self._settings.targets}:
-            gone = self._stores.of(project).predictions.prune(project, older_than=oldest, keep=rows)
-            if gone:
-                logger.info("Removed %d old predictions of %s", gone, project)
+            store = self._stores.of(project)
+            if days is not None or rows is not None:
+                gone = store.predictions.prune(project, older_than=oldest, keep=rows)
+                if gone:
+                    logger.info("Removed %d old predictions of %s", gone, project)
+            store.windows.prune(project, older_than=oldest, keep=_WINDOWS)
+            waited = store.labels.prune_orphans(project, older_than=now - _ORPHANS_WAIT, keep=_ORPHANS)
+            if waited:
+                logger.warning("Gave up %d labels of %s whose prediction never came", waited, project)
 
 
 def run_keeper(
