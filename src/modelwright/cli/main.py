@@ -57,6 +57,7 @@ VERBS: dict[str, Entry] = {
     "reproduce": Entry("reproduce", SEE, "Make a version again from what was recorded, and compare."),
     "config": Entry("config", SEE, "Show every setting, its value and its source."),
     "doctor": Entry("doctor", SEE, "Find what is missing, and say what to do."),
+    "demo": Entry("demo", SEE, "Show the product at work, with everything real but the world."),
     "schema": Entry("schema", SEE, "Print the JSON Schema of the project file."),
     "completion": Entry("completion", SEE, "Print the completion script of a shell."),
 }

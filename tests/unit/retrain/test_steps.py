@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from modelwright.monitor.due import due, new_rows
 from modelwright.monitor.thresholds import effective
 from modelwright.project.load import load
+from modelwright.retrain.additions import additions
 from modelwright.retrain.dataset import read_note
 from modelwright.retrain.promotion import NothingToRollBack, former, roll_back, settle, waiting
 from modelwright.retrain.steps import run_job
@@ -128,6 +130,19 @@ def test_poisoned_samples_do_not_replace_the_champion(served):
     (event,) = served.store.events.list("shop", kind="retrain_refused")
     assert event.data["reason"] == served.store.jobs.get(job.id).error
     assert "worse" in event.message
+
+
+def test_of_one_client_only_so_many_rows_are_taken(served):
+    """The newest of each client, so that one who sends a flood is no more than another."""
+    for client, count in (("flood", 30), ("ann", 3)):
+        for row in rows(count, 5):
+            features = {name: row[name] for name in ("size", "colour", "flag")}
+            served.store.samples.add("shop", features, row["label"], client=client)
+    found = additions(served.store, "shop", per_client=5)
+    assert Counter(addition.client for addition in found) == {"flood": 5, "ann": 3}
+    sequences = [addition.sample for addition in additions(served.store, "shop")]
+    assert [addition.sample for addition in found] == sequences[25:]
+    assert len(additions(served.store, "shop")) == 33
 
 
 def test_a_version_waits_for_a_person_where_the_project_says_so(served):
