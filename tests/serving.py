@@ -18,6 +18,7 @@ from typing import Any, Self
 import httpx
 import numpy as np
 
+from modelwright.bundle.background import stored as stored_rows
 from modelwright.bundle.encode import Encoder
 from modelwright.bundle.export import export_model
 from modelwright.bundle.format import BundleSchema, Manifest, ModelEntry
@@ -94,6 +95,9 @@ def write_numeric_bundle(
             reference=reference,
             derive_source=derive,
             example={"request": {"features": row}, "response": {}},
+            background={
+                "model": stored_rows({name: values[::5][:64] for name, values in columns.items()}, names)
+            },
         ),
     )
 

@@ -35,7 +35,9 @@ def log(count: int = 300):
                 version=1 + (place > 200),
                 time=NOON + timedelta(seconds=24 * place),
                 status=status,
-                outputs={"prediction": place % 3, "prediction_name": name} if status == 200 else {"error": "no"},
+                outputs={"prediction": place % 3, "prediction_name": name}
+                if status == 200
+                else {"error": "no"},
                 warnings=({"msg": "odd"},) if place % 5 == 0 else (),
                 latency=1e-4 * (1 + place % 40),
                 role="canary" if place % 29 == 0 else "champion",
@@ -116,7 +118,11 @@ def test_pruning_lets_go_of_minutes_and_keeps_hours(store):
 
 def test_regressions_and_several_models_are_counted(store):
     """Values by their moments, each model under its name, also where the answer comes as JSON."""
-    several = {"outputs": {"kind": {"prediction": "a"}, "price": {"prediction": 2.5}}, "kind": "a", "price": 2.5}
+    several = {
+        "outputs": {"kind": {"prediction": "a"}, "price": {"prediction": 2.5}},
+        "kind": "a",
+        "price": 2.5,
+    }
     store.predictions.add(
         [
             prediction("a", outputs={"prediction": 1.5}),

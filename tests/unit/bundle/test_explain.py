@@ -1,4 +1,4 @@
-"""Explanations are Shapley values: they sum up, and agree with their definition and with a library of its own."""
+"""Explanations are Shapley values: they sum up, and agree with the definition and with a library."""
 
 from __future__ import annotations
 
