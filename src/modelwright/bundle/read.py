@@ -368,6 +368,11 @@ def _load_model(
         )
     try:
         return LoadedModel(entry, encoder, files[entry.file], threads=threads)
+    except MemoryError as error:
+        raise BundleInvalid(
+            f"The bundle's model '{entry.name}' needs more memory than there is.",
+            "Give the process more memory, or train a smaller model (for a forest: limit max_depth).",
+        ) from error
     # ONNX Runtime raises classes of its own making for a graph that it cannot load.
     except Exception as error:
         raise BundleInvalid(

@@ -42,6 +42,7 @@ VERBS: dict[str, Entry] = {
     "bundle": Entry("bundle", MAKE, "Examine a bundle."),
     "serve": Entry("serve", USE, "Serve released versions over HTTP."),
     "predict": Entry("predict", USE, "Answer rows from a file or the command line."),
+    "evaluate": Entry("evaluate", USE, "Measure a running service with labelled rows."),
     "log": Entry("log", USE, "Export the prediction log, or cut off its old end."),
     "drift": Entry("drift", USE, "Tell whether rows are distributed as the training data was."),
     "feedback": Entry("feedback", USE, "Tell what was true of predictions."),

@@ -57,9 +57,20 @@ class Releases(Protocol):
     """Which version was champion, from when on. Append-only."""
 
     def append(
-        self, project: str, version: int, *, reason: str, actor: str, settings: dict[str, Any] | None = None
+        self,
+        project: str,
+        version: int,
+        *,
+        reason: str,
+        actor: str,
+        settings: dict[str, Any] | None = None,
+        after: int | None = None,
     ) -> ReleaseRecord:
-        """Make ``version`` champion. Raises ``UnknownVersion``, or ``NotServable`` for a rejected one."""
+        """Make ``version`` champion. Raises ``UnknownVersion``, or ``NotServable`` for a rejected one.
+
+        ``after`` is the sequence of the release that this one was decided upon: where another is the
+        newest by now, nothing is written and ``Superseded`` is raised.
+        """
 
     def current(self, project: str) -> ReleaseRecord | None:
         """The newest: what is live."""

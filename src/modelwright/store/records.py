@@ -76,7 +76,7 @@ class PredictionRecord(msgspec.Struct, frozen=True, kw_only=True):
         id: UUIDv7, or the client's own.
         status: 200, or the status of the refusal.
         inputs: The row as it was understood (as sent, where refused).
-        outputs: The answer, or the error.
+        outputs: The answer, or the error. May be given as its JSON (``msgspec.Raw``), and comes back read.
         latency: Seconds in the server.
         client: Who asked, where known.
         protocol: "predict", "invocations", "v2", "sagemaker", "cli".

@@ -23,6 +23,7 @@ from modelwright.store.errors import (
     UnknownJob,
     UnknownPrediction,
     UnknownVersion,
+    refuse_superseded,
 )
 from modelwright.store.jobs import FREE, moved, new_job
 from modelwright.store.overriding import KIND as SETTINGS
@@ -176,9 +177,19 @@ class MemoryReleases(_Repository):
 
     @_atomic
     def append(
-        self, project: str, version: int, *, reason: str, actor: str, settings: dict[str, Any] | None = None
+        self,
+        project: str,
+        version: int,
+        *,
+        reason: str,
+        actor: str,
+        settings: dict[str, Any] | None = None,
+        after: int | None = None,
     ) -> ReleaseRecord:
         """Look and append."""
+        if after is not None:
+            sequences = [row["sequence"] for row in _of(project, self._tables.releases)]
+            refuse_superseded(project, after, max(sequences, default=None))
         found = self._tables.versions.get((keep(project), version))
         if found is None:
             numbers = [row["number"] for row in _of(project, self._tables.versions.values())]
