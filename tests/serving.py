@@ -19,6 +19,7 @@ import httpx
 import msgspec
 import numpy as np
 
+from modelwright.bundle.background import stored as stored_rows
 from modelwright.bundle.encode import Encoder
 from modelwright.bundle.export import export_model
 from modelwright.bundle.format import BundleSchema, Manifest, ModelEntry
@@ -64,6 +65,7 @@ def write_numeric_bundle(
     label_names: Sequence[str] = (),
     identifier: str | None = None,
     ignored: tuple[str, ...] = (),
+    reference: bytes = b'{"rows": 0, "columns": []}',
     derive: str | None = None,
 ) -> Manifest:
     """A bundle of ``estimator``, scaled and fitted here; ``derive`` is source that runs before it."""
@@ -94,9 +96,12 @@ def write_numeric_bundle(
             dataset_md5="0" * 32,
             models=(ModelContents(entry=entry, graph=graph, encoder=encoder),),
             schema=BundleSchema(inputs=schema, features=schema),
+            reference=reference,
             derive_source=derive,
-            reference=b'{"rows": 0, "columns": []}',
             example={"request": {"features": row}, "response": {}},
+            background={
+                "model": stored_rows({name: values[::5][:64] for name, values in columns.items()}, names)
+            },
         ),
     )
 
@@ -149,9 +154,17 @@ class Server:
     """
 
     def __init__(
-        self, *arguments: str | Path, cwd: Path, env: dict[str, str] | None = None, port: int | None = 0
+        self,
+        *arguments: str | Path,
+        cwd: Path,
+        env: dict[str, str] | None = None,
+        port: int | None = 0,
+        monitor: bool = False,
+        retrain: bool = False,
     ) -> None:
         listen = [] if port is None else ["--port", str(port)]
+        listen += [] if monitor else ["--no-monitor"]
+        listen += [] if retrain else ["--no-retrain"]
         self.log = cwd / "server.log"
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -161,7 +174,6 @@ class Server:
                     "modelwright",
                     "serve",
                     "--json",
-                    "--no-retrain",
                     *listen,
                     *map(str, arguments),
                 ],
@@ -201,7 +213,7 @@ class Server:
         return code
 
     def children(self, role: str) -> list[int]:
-        """Process ids of the workers or the keeper, told apart by what they hold open."""
+        """Process ids of the workers, the keeper or the monitors."""
         found = []
         for folder in Path("/proc").iterdir():
             with contextlib.suppress(OSError, ValueError, IndexError):
@@ -240,8 +252,7 @@ def run_serve(cwd: Path, *arguments: str) -> tuple[int, str]:
 
 
 def _role(folder: Path) -> str:
-    listening = any("socket:" in str(each.readlink()) for each in (folder / "fd").iterdir())
-    return "worker" if listening else "keeper"
+    return (folder / "cmdline").read_bytes().rstrip(b"\0").split(b"\0")[-1].decode()
 
 
 def eventually(holds: Any, *, seconds: float = 10, every: float = 0.02) -> Any:

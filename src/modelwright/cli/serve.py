@@ -46,6 +46,12 @@ if TYPE_CHECKING:
 @click.option("--drain", type=click.FloatRange(0, 3600), default=20.0, help="Seconds to finish when stopped.")
 @click.option("--max-rows", type=click.IntRange(1), default=10_000, help="Most rows of one request.")
 @click.option("--max-body", type=click.IntRange(1), default=32, help="Largest body, MiB.")
+@click.option(
+    "--max-waiting",
+    type=click.IntRange(1),
+    default=100_000,
+    help="Most samples, and labels without a prediction, that wait of one client.",
+)
 @click.option("--auth", metavar="HOW", help="Who may ask: off, keys, oidc, or keys,oidc.")
 @click.option("--insecure", is_flag=True, help="Serve other machines without asking who they are.")
 @click.option("--cors", "origins", multiple=True, metavar="ORIGIN", help="A web page's origin that may ask.")
@@ -53,6 +59,7 @@ if TYPE_CHECKING:
 @click.option("--tls-key", default="", metavar="FILE", help="Its private key, PEM.")
 @click.option("--traces", is_flag=True, help="Send OpenTelemetry traces, as OTEL_* variables say.")
 @click.option("--no-retrain", is_flag=True, help="Start no retraining; jobs wait for 'modelwright worker'.")
+@click.option("--no-monitor", is_flag=True, help="Watch neither drift nor quality here.")
 def command(
     terminal: Terminal,
     *,
@@ -68,6 +75,7 @@ def command(
     drain: float,
     max_rows: int,
     max_body: int,
+    max_waiting: int,
     auth: str | None,
     insecure: bool,
     origins: tuple[str, ...],
@@ -75,6 +83,7 @@ def command(
     tls_key: str,
     traces: bool,
     no_retrain: bool,
+    no_monitor: bool,
 ) -> None:
     """Serve released versions over HTTP.
 
@@ -96,7 +105,7 @@ def command(
     flags: dict[str, object] = {"port": port or None, "host": host, "workers": workers}
     targets, settings, threshold = _targets(terminal, paths, bundles, flags)
     if no_retrain:
-        targets = [msgspec.structs.replace(target, project_file="") for target in targets]
+        targets = [msgspec.structs.replace(target, retrain=False) for target in targets]
     told = serve_settings(
         targets,
         settings,
@@ -106,7 +115,7 @@ def command(
         keep_days=keep_days,
         keep_rows=keep_rows,
         drain_seconds=drain,
-        limits=Limits(rows=max_rows, body_bytes=max_body * MEGABYTE),
+        limits=Limits(rows=max_rows, body_bytes=max_body * MEGABYTE, waiting_per_client=max_waiting),
         auth=auth,
         insecure=insecure,
         origins=origins,
@@ -115,6 +124,7 @@ def command(
         sagemaker=container is not None,
         retrain_threshold=threshold,
         traces=traces,
+        monitor=not no_monitor,
     )
     serve(told, on_ready=lambda ready: _tell(terminal, ready))
 

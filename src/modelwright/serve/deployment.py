@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from random import random
 from typing import Any
 from zlib import crc32
 
@@ -60,11 +61,13 @@ class Deployment:
         return cls(assigned, bundle, number, role=role)
 
     def for_client(self, client: str) -> Deployment:
-        """Who answers ``client``: always the same, as long as the release is."""
+        """Who answers ``client``: always the same, and once the canary, the canary while its share grows."""
         canary, told = self.canary, self.assigned.canary
         if canary is None or told is None:
             return self
-        point = crc32(f"{self.assigned.sequence} {client}".encode()) / 0x1_0000_0000
+        if told.by == "request":
+            return canary if random() < told.share else self  # noqa: S311 - nothing is secret about it
+        point = crc32(f"{told.version} {client}".encode()) / 0x1_0000_0000
         return canary if point < told.share else self
 
     def answer_quick(self, rows: Sequence[Values]) -> list[Answer] | list[dict[str, Answer]]:

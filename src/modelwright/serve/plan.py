@@ -81,6 +81,7 @@ def serve_settings(
     sagemaker: bool = False,
     retrain_threshold: int | None = None,
     traces: bool = False,
+    monitor: bool = True,
 ) -> ServeSettings:
     """What a server of ``targets`` is told.
 
@@ -100,6 +101,7 @@ def serve_settings(
         sagemaker: ``/invocations`` speaks SageMaker's protocol, not MLflow's.
         retrain_threshold: New samples that start a retraining.
         traces: Send OpenTelemetry traces, whatever ``MODELWRIGHT_TRACES`` says.
+        monitor: Watch drift and quality.
 
     Raises:
         SameName: Two targets have one name.
@@ -136,6 +138,7 @@ def serve_settings(
         sagemaker=sagemaker,
         retrain_threshold=retrain_threshold,
         traces=traces_wanted(os.environ, asked=traces),
+        monitor=monitor,
     )
 
 

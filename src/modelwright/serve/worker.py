@@ -24,6 +24,7 @@ from modelwright.serve.lane import Lane, LaneProtocol, sweep
 from modelwright.serve.live import LiveFile
 from modelwright.serve.metrics.meter import BoardMeter
 from modelwright.serve.processes import announce
+from modelwright.serve.projects import Projects
 from modelwright.serve.repeats import Repeats
 from modelwright.serve.settings import Child, Word
 from modelwright.serve.site import Site
@@ -81,7 +82,14 @@ async def _work(child: Child, tell: Callable[[Word], None]) -> int:
     tracer = open_tracer() if settings.traces else None
     lane = Lane(engine, settings.limits, gate, tracer)
     site = Site(
-        settings=settings, engine=engine, meter=meter, store=store, gate=gate, run_dir=Path(child.run_dir)
+        settings=settings,
+        engine=engine,
+        meter=meter,
+        store=store,
+        gate=gate,
+        run_dir=Path(child.run_dir),
+        stopping=stop,
+        projects=Projects(settings.targets),
     )
     swapper = Swapper(
         engine,
