@@ -23,6 +23,12 @@ def compute(deployment: Deployment, asks: Sequence[Ask]) -> None:
             logger.exception("The model %s failed on a request", deployment.name, exc_info=error)
             asks[0].refuse(ModelFailed(deployment.name))
             return
+        logger.warning(
+            "The model %s failed on %d requests together; they are answered one by one",
+            deployment.name,
+            len(asks),
+            exc_info=error,
+        )
         for ask in asks:
             compute(deployment, [ask])
 

@@ -185,6 +185,7 @@ class Engine:
     def _settle_apart(self, asks: Sequence[Ask]) -> None:
         """Settle one by one; the one that cannot be is refused, without a row in the log."""
         if len(asks) > 1:
+            logger.warning("%d requests could not be answered together", len(asks), exc_info=True)
             for ask in asks:
                 self.settle([ask])
             return

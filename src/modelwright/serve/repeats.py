@@ -146,7 +146,7 @@ class Repeats:
             ask.refuse(SearchFailed())
             settle(ask)
             return
-        except BaseException:
+        except BaseException:  # cancelled, as the server ends
             self._locks.release(slots)
             ask.done = done
             raise
