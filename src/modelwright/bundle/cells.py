@@ -333,6 +333,8 @@ class ImageReader(ColumnReader):
 
     expected = "an image as base64 or a data URL"
     error_type = "image_type"
+    logged = False
+    """Rows come from the prediction log: the name of an image stands for one that is not there."""
 
     def _make_quick(self) -> Callable[[Any], Any]:
         empty = "" if self.column.nullable else None
@@ -348,6 +350,8 @@ class ImageReader(ColumnReader):
         if not isinstance(value, str):
             return self._unexpected(value)
         if is_reference(value):
+            if self.logged:
+                return Cell(value)
             return self._refuse("this is the log's name of an image; send the image itself", "image_absent")
         try:
             return Cell(Picture.sent(image_bytes(value)))
@@ -385,9 +389,12 @@ _READERS: dict[Kind, type[ColumnReader]] = {
 }
 
 
-def reader_for(column: Column) -> ColumnReader:
-    """The reader of a column's kind."""
-    return _READERS[column.kind](column)
+def reader_for(column: Column, *, logged: bool = False) -> ColumnReader:
+    """The reader of a column's kind; ``logged`` for values as the prediction log keeps them."""
+    reader = _READERS[column.kind](column)
+    if isinstance(reader, ImageReader):
+        reader.logged = logged
+    return reader
 
 
 def _quiet_range(column: Column) -> tuple[float, float]:

@@ -46,6 +46,7 @@ _KINDS: tuple[tuple[str, str, re.Pattern[bytes]], ...] = (
     ("TIFF", "image/tiff", re.compile(rb"II\*\0|MM\0\*")),
 )
 KINDS_IN_WORDS = "JPEG, PNG, GIF, WebP, BMP or TIFF"
+_EXTENSIONS = {media: f".{media.partition('/')[2].replace('jpeg', 'jpg')}" for _, media, _ in _KINDS}
 _UNKNOWN = "application/octet-stream"
 _REFERENCE = re.compile(r"image:sha256=[0-9a-f]{64};bytes=\d+;type=[a-z/-]+")
 _DATA_URL = re.compile(r"data:[^,]{0,200};base64,", re.IGNORECASE)
@@ -143,7 +144,17 @@ class Picture(str):
 
 def reference(data: bytes) -> str:
     """The name of some content: its SHA-256, size and kind; what the prediction log keeps of an image."""
-    return f"image:sha256={hashlib.sha256(data).hexdigest()};bytes={len(data)};type={_media_type(data)}"
+    return f"image:sha256={sha256_of(data)};bytes={len(data)};type={_media_type(data)}"
+
+
+def sha256_of(data: bytes) -> str:
+    """The SHA-256 of some content, in hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def extension(data: bytes) -> str:
+    """What a file of some image's kind is called at its end, with the dot."""
+    return _EXTENSIONS.get(_media_type(data), "")
 
 
 def blank() -> Picture:

@@ -105,7 +105,7 @@ def _pictures(name: str, paths: np.ndarray, folders: Sequence[Path]) -> tuple[np
     for row, path in enumerate(paths.tolist()):
         if path not in known:
             try:
-                known[path] = Picture.stored(_located(path, folders))
+                known[path] = Picture.stored(located(path, folders))
             except OSError as error:
                 known[path], faults[path] = "", error.strerror or str(error)
             except (PictureInvalid, ValueError) as error:  # ValueError: a path with a NUL in it
@@ -132,12 +132,13 @@ def _pictures(name: str, paths: np.ndarray, folders: Sequence[Path]) -> tuple[np
 
 def _is_file(path: str, folders: Sequence[Path]) -> bool:
     try:
-        return path != "" and _located(path, folders).is_file()
+        return path != "" and located(path, folders).is_file()
     except (OSError, ValueError):  # too long a name, a NUL in it
         return False
 
 
-def _located(path: str, folders: Sequence[Path]) -> Path:
+def located(path: str, folders: Sequence[Path]) -> Path:
+    """The file that a cell means: in the first of ``folders`` where there is one."""
     given = Path(path).expanduser()
     for folder in folders:
         if (folder / given).is_file():

@@ -228,7 +228,7 @@ class Engine:
                     given,
                     moment,
                     200,
-                    values[place],
+                    deployment.logged(values[place]),
                     piece,
                     ask.latency,
                     ask.client,

@@ -196,7 +196,7 @@ def _apply(ask: Ask, found: Mapping[str, Kept]) -> None:
         kept = found.get(id) if id is not None else None
         if kept is None or id is None:
             continue
-        own = rows[place] if kept.status == 200 else logged_inputs(ask)
+        own = ask.deployment.logged(rows[place]) if kept.status == 200 else logged_inputs(ask)
         if canonical(own, names) != canonical(kept.inputs, names):
             raise IdTaken(id)
         if kept.status != 200:

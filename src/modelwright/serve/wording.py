@@ -42,6 +42,8 @@ def logged_inputs(ask: Ask) -> Any:
     if ask.values is not None:
         return ask.values
     rows = ask.rows
+    if rows and ask.deployment is not None:
+        rows = [ask.deployment.logged(row) for row in rows[:_LOGGED_ROWS]]
     if rows:
         return rows[0] if len(rows) == 1 else list(rows[:_LOGGED_ROWS])
     return bytes(ask.body[:_LOGGED_BODY]).decode("utf-8", "replace")
