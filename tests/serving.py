@@ -61,8 +61,9 @@ def write_numeric_bundle(
     task: Task = Task.CLASSIFICATION,
     labels: Sequence[Any] = (),
     label_names: Sequence[str] = (),
+    derive: str | None = None,
 ) -> Manifest:
-    """A bundle of ``estimator``, scaled and fitted here."""
+    """A bundle of ``estimator``, scaled and fitted here; ``derive`` is source that runs before it."""
     schema = numeric_schema(names, matrix)
     columns = dict(zip(names, matrix.T.astype(np.float64), strict=True))
     encoder = Encoder.fit(schema, columns)
@@ -90,13 +91,20 @@ def write_numeric_bundle(
             models=(ModelContents(entry=entry, graph=graph, encoder=encoder),),
             schema=BundleSchema(inputs=schema, features=schema),
             reference=b'{"rows": 0, "columns": []}',
+            derive_source=derive,
             example={"request": {"features": row}, "response": {}},
         ),
     )
 
 
 def write_iris_bundle(
-    folder: Path, *, number: int = 1, trees: int = 5, project: str = "iris", seed: int = 0
+    folder: Path,
+    *,
+    number: int = 1,
+    trees: int = 5,
+    project: str = "iris",
+    seed: int = 0,
+    derive: str | None = None,
 ) -> Manifest:
     """A random forest on iris."""
     from sklearn.datasets import load_iris
@@ -113,6 +121,7 @@ def write_iris_bundle(
         number=number,
         labels=(0, 1, 2),
         label_names=("setosa", "versicolor", "virginica"),
+        derive=derive,
     )
 
 

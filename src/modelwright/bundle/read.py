@@ -147,6 +147,33 @@ class Bundle:
             ) from error
 
 
+class Description:
+    """A bundle's words without its models: enough to read rows and to compare them with training.
+
+    Attributes:
+        manifest: What it says of itself.
+        schema: What a client sends, and what the models see.
+        rows: The reader of clients' rows.
+        reference: Its profile of the training data, as bytes of JSON.
+    """
+
+    def __init__(self, manifest: Manifest, files: dict[str, bytes]) -> None:
+        self.manifest = manifest
+        self.schema = _decode(files, layout.SCHEMA, BundleSchema)
+        self.reference: bytes = files[layout.REFERENCE]
+        source = files.get(layout.DERIVE)
+        self.rows = RowReader(self.schema, None if source is None else Derive(_text(source)))
+
+
+def describe(path: Path | str) -> Description:
+    """Check a bundle and read what it says; no graph is loaded.
+
+    Raises:
+        BundleInvalid: As ``verify``.
+    """
+    return Description(*_read_checked(Path(path)))
+
+
 def verify(path: Path | str) -> Manifest:
     """Check a bundle from its first byte to its last; nothing is executed or constructed.
 

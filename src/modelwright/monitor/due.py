@@ -9,10 +9,10 @@ from modelwright.project.durations import seconds
 from modelwright.project.model import Retrain
 from modelwright.store import clock
 from modelwright.store.ports import Store
-from modelwright.store.records import JobState
+from modelwright.store.records import EventRecord, JobState
 
 TAKEN_UP = "retrain_data"
-"""Event of a job that wrote its data: ``labels`` says how many labels there were."""
+"""Event of a job that wrote its data: ``taken`` says when it began to read labels."""
 WAITING = "retrain_waiting"
 """Event of a version that won its duel and waits for a person's word."""
 
@@ -68,8 +68,14 @@ def due(settings: Retrain, store: Store, project: str, *, now: datetime | None =
 def new_rows(store: Store, project: str) -> int:
     """Samples that no version used, and labels that came since a job last took them up."""
     last = next(iter(store.events.list(project, kind=TAKEN_UP, limit=1)), None)
-    seen = 0 if last is None else int(last.data.get("labels", 0))
-    return store.samples.pending(project) + max(0, store.labels.count(project) - seen)
+    taken = None if last is None else _time(last)
+    return store.samples.pending(project) + store.labels.count(project, since=taken)
+
+
+def _time(event: EventRecord) -> datetime:
+    """When a job began to read its rows; what came since may not be among them."""
+    said = event.data.get("taken")
+    return datetime.fromisoformat(said) if isinstance(said, str) else event.time
 
 
 def open_jobs(store: Store, project: str) -> list[str]:

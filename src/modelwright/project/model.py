@@ -161,6 +161,15 @@ class Retrain(Section):
     )
 
 
+class About(Section):
+    """What only people know of a model, for its card."""
+
+    intended_use: str = Field(default="", description="What the answers are for, and who acts on them.")
+    out_of_scope: str = Field(default="", description="What the answers must not be used for.")
+    limitations: str = Field(default="", description="Where the data or the model fall short.")
+    contact: str = Field(default="", description="Who answers questions about it.")
+
+
 class ModelPart(Section):
     """One model of a project that has several."""
 
@@ -179,6 +188,7 @@ class ProjectFile(Section):
         description="Letters, digits, - and _; the name of the endpoint and of the registered model."
     )
     task: Task = Field(default=Task.CLASSIFICATION, description="What the model is asked to do.")
+    about: About = About()
     data: Data
     features: dict[str, Feature] = Field(
         default={}, description="Columns by name: only what differs from what was inferred."

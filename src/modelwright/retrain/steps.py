@@ -22,6 +22,7 @@ from modelwright.retrain.additions import additions
 from modelwright.retrain.dataset import Note, assemble, with_data
 from modelwright.retrain.promotion import refuse, verified
 from modelwright.retrain.verdict import Verdict, verdict
+from modelwright.store import clock
 from modelwright.store.ports import Store
 from modelwright.store.records import JobRecord, JobState, ReleaseRecord, VersionRecord
 from modelwright.store.records import Verdict as GateVerdict
@@ -105,7 +106,7 @@ class Steps:
         return found
 
     def _data(self, champion: ReleaseRecord) -> Note:
-        labels = self.store.labels.count(self.project.name)
+        labels, taken = self.store.labels.count(self.project.name), clock.now()
         note = assemble(
             self.project,
             open_bundle(self.settings.work_dir / champion.bundle),
@@ -127,6 +128,7 @@ class Steps:
                     "added": len(note.ids),
                     "left_out": [list(item) for item in note.left_out[:100]],
                     "labels": note.labels_seen,
+                    "taken": taken.isoformat(),
                 },
             )
         return note

@@ -41,7 +41,8 @@ class Deployment:
         self.version = bundle.manifest.version
         self.inputs = bundle.schema.inputs
         self.context = Context(number, assigned.project, self.version, self.inputs.names, role)
-        self.quick = QuickReader.fitting(self.inputs)
+        # A derive has to see the row first: the longer way runs it.
+        self.quick = QuickReader.fitting(self.inputs) if bundle.rows.derive is None else None
         self.row_log = RowLog.fitting(self.inputs)
         self.models = [entry.name for entry in bundle.manifest.models]
         self.shadow: Deployment | None = None

@@ -201,6 +201,41 @@ class EventRecord(msgspec.Struct, frozen=True, kw_only=True):
     data: dict[str, Any] = {}
 
 
+class WindowRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A slice of predictions that a monitor judged.
+
+    Attributes:
+        sequence: Given by the store; 0 before.
+        kind: "quality" or "drift".
+        version: Which version answered the rows.
+        model: Of a project with several models, which; "" for all of them.
+        since, until: When its first and last row were answered.
+        rows: How many there were.
+        data: What was found; ``docs/reference/monitoring.md`` says what stands in it.
+    """
+
+    sequence: int = 0
+    project: str
+    kind: str
+    version: int
+    model: str = ""
+    since: datetime
+    until: datetime
+    rows: int
+    data: dict[str, Any] = {}
+
+
+class OverrideRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A threshold that was set while the service runs, in place of what the project file says."""
+
+    project: str
+    name: str  # as the project file has it, for example "retrain.new_samples"
+    value: Any
+    actor: str
+    reason: str
+    time: datetime
+
+
 class KeyRecord(msgspec.Struct, frozen=True, kw_only=True):
     """An API key. The key itself is never stored, only its hash.
 

@@ -20,11 +20,14 @@ from modelwright.store.records import (
     JobRecord,
     JobState,
     KeyRecord,
+    LabelOutcome,
     LabelRecord,
+    OverrideRecord,
     PredictionRecord,
     ReleaseRecord,
     SampleRecord,
     VersionRecord,
+    WindowRecord,
 )
 
 Row = Mapping[Any, Any]  # SQLAlchemy's rows may be asked by name or by column
@@ -141,7 +144,7 @@ def prediction(row: Row) -> PredictionRecord:
 
 
 def label_row(
-    project: str, prediction_id: str, target: Any, received: datetime, client: str
+    project: str, prediction_id: str, target: Any, received: datetime, *, client: str, became: LabelOutcome
 ) -> dict[str, Any]:
     """A label as a row, without its sequence."""
     return {
@@ -150,6 +153,8 @@ def label_row(
         "target": pack(target),
         "received": micros(received),
         "client": keep(client),
+        "outcome": became.value,
+        "joined": micros(received) if became is LabelOutcome.JOINED else None,
     }
 
 
@@ -162,6 +167,59 @@ def label(row: Row) -> LabelRecord:
         target=unpack(row["target"]),
         received=moment(row["received"]),
         client=restore(row["client"]),
+    )
+
+
+def window_row(record: WindowRecord) -> dict[str, Any]:
+    """A window as a row, without its sequence."""
+    return {
+        "project": key(record.project, "project name"),
+        "kind": key(record.kind, "kind of window"),
+        "version": record.version,
+        "model": keep(record.model),
+        "since": micros(record.since),
+        "until": micros(record.until),
+        "rows": record.rows,
+        "data": pack(record.data),
+    }
+
+
+def window(row: Row) -> WindowRecord:
+    """A window from its row."""
+    return WindowRecord(
+        sequence=row["sequence"],
+        project=restore(row["project"]),
+        kind=restore(row["kind"]),
+        version=row["version"],
+        model=restore(row["model"]),
+        since=moment(row["since"]),
+        until=moment(row["until"]),
+        rows=row["rows"],
+        data=unpack(row["data"]),
+    )
+
+
+def override_row(record: OverrideRecord) -> dict[str, Any]:
+    """An override as a row."""
+    return {
+        "project": key(record.project, "project name"),
+        "name": key(record.name, "name of the setting"),
+        "value": pack(record.value),
+        "actor": keep(record.actor),
+        "reason": keep(record.reason),
+        "time": micros(record.time),
+    }
+
+
+def override(row: Row) -> OverrideRecord:
+    """An override from its row."""
+    return OverrideRecord(
+        project=restore(row["project"]),
+        name=restore(row["name"]),
+        value=unpack(row["value"]),
+        actor=restore(row["actor"]),
+        reason=restore(row["reason"]),
+        time=moment(row["time"]),
     )
 
 

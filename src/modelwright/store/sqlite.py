@@ -46,7 +46,7 @@ class SqliteDatabase(Database):
         """The host's clock since start: no other host may use the file, and nobody can set it."""
         return clock.ticks()
 
-    def lock(self, connection: Connection, name: str, *, shared: bool = False) -> None:
+    def lock(self, connection: Connection, name: str) -> None:
         """Nothing to do: a writing transaction is alone from its start."""
 
     def insert_new(self, connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> int:

@@ -122,6 +122,9 @@ predictions = Table(
     Index("mw_predictions_by_labelled", "project", "labelled", "time", "id"),
 )
 
+_JOINED = text("joined IS NOT NULL")
+_ORPHAN = text("outcome = 'orphan'")
+
 labels = Table(
     "mw_labels",
     metadata,
@@ -131,7 +134,13 @@ labels = Table(
     Column("target", Text, nullable=False),
     Column("received", BigInteger, nullable=False),
     Column("client", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("joined", BigInteger),  # when it met its prediction; the first label of a prediction only
     Index("mw_labels_by_prediction", "project", "prediction_id", "sequence"),
+    Index(
+        "mw_labels_joined", "project", "joined", "sequence", sqlite_where=_JOINED, postgresql_where=_JOINED
+    ),
+    Index("mw_labels_orphans", "project", "sequence", sqlite_where=_ORPHAN, postgresql_where=_ORPHAN),
     sqlite_autoincrement=True,
 )
 
@@ -199,6 +208,45 @@ leases = Table(
     Column("ends", BigInteger, nullable=False),
     Column("length", BigInteger, nullable=False),
     PrimaryKeyConstraint("name"),
+)
+
+windows = Table(
+    "mw_windows",
+    metadata,
+    _sequence(),
+    Column("project", _Key, nullable=False),
+    Column("kind", _Key, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Column("until", BigInteger, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("data", Text, nullable=False),
+    Index("mw_windows_newest", "project", "sequence"),
+    Index("mw_windows_by_kind", "project", "kind", "sequence"),
+    sqlite_autoincrement=True,
+)
+
+states = Table(
+    "mw_states",
+    metadata,
+    Column("project", _Key, nullable=False),
+    Column("name", _Key, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("updated", BigInteger, nullable=False),
+    PrimaryKeyConstraint("project", "name"),
+)
+
+overrides = Table(
+    "mw_overrides",
+    metadata,
+    Column("project", _Key, nullable=False),
+    Column("name", _Key, nullable=False),
+    Column("value", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("time", BigInteger, nullable=False),
+    PrimaryKeyConstraint("project", "name"),
 )
 
 api_keys = Table(

@@ -11,12 +11,12 @@ import itertools
 import threading
 import uuid
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from modelwright.store import clock, rows
-from modelwright.store.codec import finite, keep, key, micros, restore
+from modelwright.store.codec import finite, keep, key, micros, moment, restore
 from modelwright.store.errors import (
     Duplicate,
     NotServable,
@@ -25,16 +25,21 @@ from modelwright.store.errors import (
     UnknownVersion,
 )
 from modelwright.store.jobs import FREE, moved, new_job
+from modelwright.store.overriding import KIND as SETTINGS
+from modelwright.store.overriding import sentence
 from modelwright.store.ports import (
     Events,
     Jobs,
     Keys,
     Labels,
     Leases,
+    Overrides,
     Predictions,
     Releases,
     Samples,
+    States,
     Versions,
+    Windows,
 )
 from modelwright.store.records import (
     EventRecord,
@@ -43,6 +48,7 @@ from modelwright.store.records import (
     KeyRecord,
     LabelOutcome,
     LabelRecord,
+    OverrideRecord,
     PredictionRecord,
     Recorded,
     ReleaseRecord,
@@ -50,6 +56,7 @@ from modelwright.store.records import (
     Truth,
     Verdict,
     VersionRecord,
+    WindowRecord,
 )
 from modelwright.store.truths import counting, outcome
 
@@ -73,6 +80,9 @@ class _Tables:
         self.events: list[Row] = []
         self.leases: dict[str, tuple[str, int]] = {}
         self.keys: dict[str, Row] = {}
+        self.windows: list[Row] = []
+        self.states: dict[tuple[str, str], str] = {}
+        self.overrides: dict[tuple[str, str], Row] = {}
         self._sequence = itertools.count(1)
 
     def append(self, table: list[Row], row: Row) -> Row:
@@ -205,6 +215,11 @@ class MemoryPredictions(_Repository):
         """Keep those that are new."""
         new = [rows.prediction_row(record) for record in records]
         labelled = {(row["project"], row["prediction_id"]) for row in self._tables.labels}
+        orphan, joined = LabelOutcome.ORPHAN.value, LabelOutcome.JOINED.value
+        arrived = {(row["project"], row["id"]) for row in new}
+        for label in self._tables.labels:
+            if label["outcome"] == orphan and (label["project"], label["prediction_id"]) in arrived:
+                label |= {"outcome": joined, "joined": micros(clock.now())}
         before = len(self._tables.predictions)
         for row in new:
             place = (row["project"], row["id"])
@@ -260,10 +275,31 @@ class MemoryPredictions(_Repository):
         return [rows.prediction(row) for row in found[:limit]]
 
     @_atomic
-    def count(self, project: str, *, version: int | None = None) -> int:
-        """Of all, or of a version."""
+    def following(
+        self,
+        project: str,
+        *,
+        after: tuple[datetime, str] | None = None,
+        until: datetime | None = None,
+        limit: int = 1000,
+    ) -> Sequence[PredictionRecord]:
+        """By (time, id), rising."""
+        start = None if after is None else (micros(after[0]), keep(after[1]))
+        found = [
+            row
+            for row in self._newest_first(project)[::-1]
+            if (start is None or _order(row) > start) and (until is None or row["time"] < micros(until))
+        ]
+        return [rows.prediction(row) for row in found[:limit]]
+
+    @_atomic
+    def count(self, project: str, *, version: int | None = None, since: datetime | None = None) -> int:
+        """Of all, or of a version, or from a time on."""
         found = _of(project, self._tables.predictions.values())
-        return sum(version is None or row["version"] == version for row in found)
+        return sum(
+            (version is None or row["version"] == version) and (since is None or row["time"] >= micros(since))
+            for row in found
+        )
 
     @_atomic
     def prune(self, project: str, *, older_than: datetime | None = None, keep: int | None = None) -> int:
@@ -297,8 +333,10 @@ class MemoryLabels(_Repository):
     @_atomic
     def add(self, project: str, prediction_id: str, target: Any, *, client: str = "") -> LabelRecord:
         """Append, and mark the prediction."""
-        row = rows.label_row(project, prediction_id, target, clock.now(), client)
-        prediction = self._tables.predictions.get((row["project"], row["prediction_id"]))
+        prediction = self._tables.predictions.get((keep(project), keep(prediction_id)))
+        told = self.get(project, prediction_id)
+        became = outcome(told, target, client, known=prediction is not None)
+        row = rows.label_row(project, prediction_id, target, clock.now(), client=client, became=became)
         if prediction is not None:
             prediction["labelled"] = True
         return rows.label(self._tables.append(self._tables.labels, row))
@@ -334,9 +372,51 @@ class MemoryLabels(_Repository):
         return {id: label for id, label in counts.items() if label is not None}
 
     @_atomic
-    def count(self, project: str) -> int:
-        """With corrections."""
-        return len(_of(project, self._tables.labels))
+    def count(self, project: str, *, since: datetime | None = None) -> int:
+        """The joined ones."""
+        joined = [row["joined"] for row in _of(project, self._tables.labels) if row["joined"] is not None]
+        return sum(since is None or time >= micros(since) for time in joined)
+
+    @_atomic
+    def joined(
+        self, project: str, *, after: tuple[datetime, int] | None = None, limit: int = 1000
+    ) -> Sequence[tuple[datetime, LabelRecord]]:
+        """By (joined, sequence), rising."""
+        start = None if after is None else (micros(after[0]), after[1])
+        found = [
+            row
+            for row in _of(project, self._tables.labels)
+            if row["joined"] is not None and (start is None or (row["joined"], row["sequence"]) > start)
+        ]
+        found.sort(key=lambda row: (row["joined"], row["sequence"]))
+        return [(moment(row["joined"]), rows.label(row)) for row in found[:limit]]
+
+    @_atomic
+    def orphans(self, project: str, *, client: str | None = None) -> int:
+        """Of all, or of a client."""
+        return sum(client is None or row["client"] == keep(client) for row in self._waiting(project))
+
+    @_atomic
+    def prune_orphans(
+        self, project: str, *, older_than: datetime | None = None, keep: int | None = None
+    ) -> int:
+        """With what else was told of the same predictions."""
+        waiting = self._waiting(project)[::-1]
+        gone = {
+            row["prediction_id"]
+            for place, row in enumerate(waiting)
+            if (older_than is not None and row["received"] < micros(older_than))
+            or (keep is not None and place >= keep)
+        }
+        owner = key(project, "project name")
+        self._tables.labels[:] = [
+            row for row in self._tables.labels if row["project"] != owner or row["prediction_id"] not in gone
+        ]
+        return len(gone)
+
+    def _waiting(self, project: str) -> list[Row]:
+        orphan = LabelOutcome.ORPHAN.value
+        return [row for row in _of(project, self._tables.labels) if row["outcome"] == orphan]
 
 
 class MemorySamples(_Repository):
@@ -353,9 +433,9 @@ class MemorySamples(_Repository):
         """By sequence."""
         return [rows.sample(row) for row in _of(project, self._tables.samples)]
 
-    def pending(self, project: str) -> int:
+    def pending(self, project: str, *, client: str | None = None) -> int:
         """The unused."""
-        return len(self.take(project))
+        return sum(client is None or sample.client == client for sample in self.take(project))
 
     @_atomic
     def take(self, project: str, *, limit: int | None = None) -> Sequence[SampleRecord]:
@@ -383,6 +463,23 @@ class MemoryJobs(_Repository):
         row = rows.job_row(new_job(uuid.uuid4().hex, project, trigger, reason, settings))
         self._tables.jobs[row["id"]] = {**row, "lease_ends": None}
         return rows.job(row)
+
+    @_atomic
+    def add_alone(
+        self,
+        project: str,
+        *,
+        trigger: str,
+        reason: str,
+        settings: dict[str, Any] | None = None,
+        besides: Collection[str] = (),
+    ) -> tuple[JobRecord, bool]:
+        """Look and append."""
+        at_work = {JobState.QUEUED, JobState.TRAINING, JobState.JUDGED}
+        for row in _of(project, self._tables.jobs.values()):
+            if JobState(row["state"]) in at_work and restore(row["id"]) not in besides:
+                return rows.job(row), False
+        return self.add(project, trigger=trigger, reason=reason, settings=settings), True
 
     @_atomic
     def get(self, id: str) -> JobRecord | None:
@@ -516,6 +613,102 @@ class MemoryKeys(_Repository):
         return True
 
 
+class MemoryWindows(_Repository):
+    """``ports.Windows`` in memory."""
+
+    @_atomic
+    def add(self, record: WindowRecord) -> WindowRecord:
+        """Append."""
+        return rows.window(self._tables.append(self._tables.windows, rows.window_row(record)))
+
+    @_atomic
+    def list(
+        self,
+        project: str,
+        *,
+        kind: str | None = None,
+        version: int | None = None,
+        since: datetime | None = None,
+        limit: int = 100,
+    ) -> Sequence[WindowRecord]:
+        """Newest first."""
+        found = [
+            row
+            for row in _of(project, self._tables.windows)
+            if (kind is None or row["kind"] == key(kind, "kind of window"))
+            and (version is None or row["version"] == version)
+            and (since is None or row["until"] >= micros(since))
+        ]
+        return [rows.window(row) for row in found[::-1][:limit]]
+
+    @_atomic
+    def prune(self, project: str, *, older_than: datetime | None = None, keep: int | None = None) -> int:
+        """By age, then by number."""
+        of_project = _of(project, self._tables.windows)
+        gone = [
+            row["sequence"]
+            for row in of_project
+            if (older_than is not None and row["until"] < micros(older_than))
+            or (
+                keep is not None
+                and sum(
+                    other["kind"] == row["kind"] and other["sequence"] > row["sequence"]
+                    for other in of_project
+                )
+                >= keep
+            )
+        ]
+        self._tables.windows[:] = [row for row in self._tables.windows if row["sequence"] not in gone]
+        return len(gone)
+
+
+class MemoryStates(_Repository):
+    """``ports.States`` in memory."""
+
+    @_atomic
+    def get(self, project: str, name: str) -> str | None:
+        """By its key."""
+        found = self._tables.states.get((keep(project), keep(name)))
+        return None if found is None else restore(found)
+
+    @_atomic
+    def put(self, project: str, name: str, text: str) -> None:
+        """In place of what was there."""
+        place = key(project, "project name"), key(name, "name of the state")
+        self._tables.states[place] = keep(text)
+
+
+class MemoryOverrides(_Repository):
+    """``ports.Overrides`` in memory."""
+
+    def get(self, project: str) -> dict[str, Any]:
+        """By name."""
+        return {record.name: record.value for record in self.list(project)}
+
+    @_atomic
+    def list(self, project: str) -> Sequence[OverrideRecord]:
+        """By name."""
+        found = _of(project, self._tables.overrides.values())
+        return [rows.override(row) for row in sorted(found, key=lambda row: row["name"])]
+
+    @_atomic
+    def set(self, project: str, values: Mapping[str, Any], *, actor: str, reason: str) -> EventRecord:
+        """With the event."""
+        now = clock.now()
+        for name, value in values.items():
+            record = OverrideRecord(
+                project=project, name=name, value=value, actor=actor, reason=reason, time=now
+            )
+            row = rows.override_row(record)
+            place = (row["project"], row["name"])
+            self._tables.overrides.pop(place, None)
+            if value is not None:
+                self._tables.overrides[place] = row
+        said = {"values": dict(values), "actor": actor, "reason": reason}
+        row = rows.event_row(project, now, SETTINGS, sentence(values, actor, reason), said)
+        return rows.event(self._tables.append(self._tables.events, row))
+
+
 class MemoryStore:
     """All repositories, in memory, empty."""
 
@@ -530,6 +723,9 @@ class MemoryStore:
         self.events: Events = MemoryEvents(tables)
         self.leases: Leases = MemoryLeases(tables)
         self.keys: Keys = MemoryKeys(tables)
+        self.windows: Windows = MemoryWindows(tables)
+        self.states: States = MemoryStates(tables)
+        self.overrides: Overrides = MemoryOverrides(tables)
 
     def ping(self) -> None:
         """Memory answers."""

@@ -34,8 +34,8 @@ LIBRARIES = (
     "mlflow",
     "dvc",
 )
-# Keys that change how a version is served, watched or replaced, and nothing of the version itself.
-_ELSEWHERE = {"monitor", "retrain"}
+# Keys that change how a version is described, served, watched or replaced, and nothing of the version itself.
+_ELSEWHERE = {"about", "monitor", "retrain"}
 _SAMPLE = "sklearn:"
 
 

@@ -92,6 +92,18 @@ def test_a_client_that_cannot_be_told_costs_the_others_nothing(engine: Engine) -
     assert [reply.status for reply in replies] == [200, 200]
 
 
+def test_a_project_s_own_code_sees_the_row_first(engine: Engine, tmp_path: Path) -> None:
+    """A plain row of a bundle with ``derive`` is answered as the bundle answers it, not past its code."""
+    swap = "def derive(row, now):\n    return {**row, 'petal length (cm)': 6.0, 'petal width (cm)': 2.2}\n"
+    write_iris_bundle(tmp_path / "derived", trees=2, derive=swap)
+    assigned = Assigned(name="iris", project="iris", version=1, bundle=str(tmp_path / "derived"))
+    engine.deployments["iris"] = deployment = Deployment.open(assigned, 2)
+    engine.journal.declare(deployment.context)
+    (reply,) = asyncio.run(_ask(engine, PredictWire(), GOOD))
+    said = json.loads(reply.body)["prediction_name"]
+    assert said == deployment.bundle.predict_rows([SETOSA])[0]["model"].prediction_name == "virginica"
+
+
 async def _ask(engine: Engine, wire: PredictWire, *bodies: bytes, unheard: int = -1) -> list[Reply]:
     """Replies to bodies that come in one turn of the loop."""
     futures: list[asyncio.Future[Reply]] = []

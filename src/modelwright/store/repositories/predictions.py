@@ -8,16 +8,19 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, delete, func, literal, select, tuple_, update
 
-from modelwright.store import rows
+from modelwright.store import clock, rows
 from modelwright.store.codec import keep, micros, restore
 from modelwright.store.database import Database
 from modelwright.store.errors import UnknownPrediction
-from modelwright.store.records import PredictionRecord
+from modelwright.store.records import LabelOutcome, PredictionRecord
 from modelwright.store.repositories.chunks import chunks
 from modelwright.store.tables import labels, predictions
 
 _BATCH = 5_000
 """Rows deleted in one transaction: a few tens of milliseconds, then others may write."""
+
+
+ORPHAN, JOINED = LabelOutcome.ORPHAN.value, LabelOutcome.JOINED.value
 
 
 class SqlPredictions:
@@ -29,7 +32,7 @@ class SqlPredictions:
     def add(self, records: Sequence[PredictionRecord]) -> int:
         """Insert what is new in one transaction, and mark what was labelled ahead of its arrival.
 
-        The lock keeps a label from being stored unseen between the two; labels share it.
+        The lock keeps a label from being stored unseen between the two.
         """
         new = [{**rows.prediction_row(record), "labelled": False} for record in records]
         by_project: dict[str, list[str]] = {}
@@ -88,13 +91,28 @@ class SqlPredictions:
                 statement = statement.where(_older_than(connection, project, before))
             return [rows.prediction(row) for row in connection.execute(statement.limit(limit)).mappings()]
 
-    def count(self, project: str, *, version: int | None = None) -> int:
+    def following(
+        self,
+        project: str,
+        *,
+        after: tuple[datetime, str] | None = None,
+        until: datetime | None = None,
+        limit: int = 1000,
+    ) -> Sequence[PredictionRecord]:
+        """By (time, id), rising, through the index."""
+        statement = following_query(project, after=after, until=until).limit(limit)
+        with self._database.read() as connection:
+            return [rows.prediction(row) for row in connection.execute(statement).mappings()]
+
+    def count(self, project: str, *, version: int | None = None, since: datetime | None = None) -> int:
         """Counted in the index, not in the table."""
         statement = (
             select(func.count()).select_from(predictions).where(predictions.c.project == keep(project))
         )
         if version is not None:
             statement = statement.where(predictions.c.version == version)
+        if since is not None:
+            statement = statement.where(predictions.c.time >= micros(since))
         with self._database.read() as connection:
             return int(connection.execute(statement).scalar_one())
 
@@ -166,8 +184,22 @@ def history_query(
     return statement
 
 
+def following_query(
+    project: str, *, after: tuple[datetime, str] | None = None, until: datetime | None = None
+) -> Select[Any]:
+    """The oldest predictions first, from a place in the log on."""
+    statement = _of(project).order_by(predictions.c.time, predictions.c.id)
+    if after is not None:
+        time, id = after
+        place = tuple_(literal(micros(time)), literal(keep(id)))
+        statement = statement.where(tuple_(predictions.c.time, predictions.c.id) > place)
+    if until is not None:
+        statement = statement.where(predictions.c.time < micros(until))
+    return statement
+
+
 def log_lock(project: str) -> str:
-    """The lock that predictions take alone and labels share, so that neither misses the other."""
+    """The lock that predictions and labels take, so that neither misses the other."""
     return f"log of {project!r}"
 
 
@@ -190,6 +222,14 @@ def _mark_labelled(connection: Connection, project: str, ids: Sequence[str]) -> 
         )
         found = connection.execute(early.distinct()).scalars().all()
         if found:
+            waited = (
+                labels.c.project == project,
+                labels.c.prediction_id.in_(found),
+                labels.c.outcome == ORPHAN,
+            )
+            connection.execute(
+                update(labels).where(*waited).values(outcome=JOINED, joined=micros(clock.now()))
+            )
             connection.execute(
                 update(predictions)
                 .where(predictions.c.project == project, predictions.c.id.in_(found))
