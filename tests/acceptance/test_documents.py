@@ -20,7 +20,13 @@ from acceptance.program import EXAMPLES, REPOSITORY, environment, serving
 
 pytestmark = pytest.mark.slow
 
-DOCUMENTS = ["README.md", "examples/iris/README.md", "examples/fraud/README.md", "examples/titanic/README.md"]
+DOCUMENTS = [
+    "README.md",
+    "examples/iris/README.md",
+    "examples/fraud/README.md",
+    "examples/products/README.md",
+    "examples/titanic/README.md",
+]
 _BLOCK = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _SERVES = re.compile(r"modelwright (up|serve)\b(?!.*--no-serve)")
 # What differs from run to run: times and places.
@@ -71,7 +77,9 @@ def bin_path(tmp_path: Path) -> str:
     program = folder / "modelwright"
     program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m modelwright "$@"\n')
     program.chmod(0o755)
-    (folder / "python").symlink_to(sys.executable)
+    python = folder / "python"  # a link would not be known as the environment's
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
     return f"{folder}:{environment()['PATH']}"
 
 

@@ -21,6 +21,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
         store_url: The project's store where it is not the server's; see ``ServeSettings.store_url``.
         project_file: The project's file, where it is retrained from; empty where it is not here.
         new_classes: Whether truths may name a class that the model does not know.
+        bundles_url: Object storage where a release's bundle is fetched from if it is not here.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     store_url: str = ""
     project_file: str = ""
     new_classes: bool = False
+    bundles_url: str = ""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
