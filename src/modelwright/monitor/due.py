@@ -14,7 +14,9 @@ from modelwright.store.records import EventRecord, JobState
 TAKEN_UP = "retrain_data"
 """Event of a job that wrote its data: ``taken`` says when it began to read labels."""
 WAITING = "retrain_waiting"
-"""Event of a version that won its duel and waits for a person's word."""
+"""Event of a version that won its duel and does not answer at once; ``for`` says what it waits for."""
+BY_STEPS = frozenset({"shadow", "canary"})
+"""What it may wait for that the keeper sees to, and not a person."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,8 @@ class Wish:
 def due(settings: Retrain, store: Store, project: str, *, now: datetime | None = None) -> Wish | None:
     """The retraining that the project's triggers ask for now, if any.
 
-    None is due while a job waits or is at work, within the cool-down of the last one, and before
-    there is a champion.
+    None is due while a job waits or is at work, while a version that won is brought in by steps,
+    within the cool-down of the last one, and before there is a champion.
 
     Args:
         settings: The project file's ``retrain``.
@@ -46,7 +48,7 @@ def due(settings: Retrain, store: Store, project: str, *, now: datetime | None =
         return None
     now = now or clock.now()
     champion = store.releases.current(project)
-    if champion is None or open_jobs(store, project):
+    if champion is None or open_jobs(store, project) or being_brought_in(store, project):
         return None
     latest = next(iter(store.jobs.list(project, limit=1)), None)
     if latest is not None and now - latest.created < timedelta(seconds=seconds(settings.cooldown)):
@@ -65,6 +67,18 @@ def due(settings: Retrain, store: Store, project: str, *, now: datetime | None =
     return None
 
 
+def being_brought_in(store: Store, project: str) -> bool:
+    """Whether a version that won answers on the side or a share, or is about to: one at a time."""
+    told = {
+        event.data.get("job")
+        for event in store.events.list(project, kind=WAITING)
+        if event.data.get("for") in BY_STEPS
+    }
+    return bool(told) and any(
+        job.state is JobState.JUDGED and job.id in told for job in store.jobs.list(project)
+    )
+
+
 def new_rows(store: Store, project: str) -> int:
     """Samples that no version used, and labels that came since a job last took them up."""
     last = next(iter(store.events.list(project, kind=TAKEN_UP, limit=1)), None)
@@ -81,7 +95,7 @@ def _time(event: EventRecord) -> datetime:
 def open_jobs(store: Store, project: str) -> list[str]:
     """Ids of the jobs that wait for a worker or are at work, the oldest first.
 
-    One that waits for a person is not among them.
+    One that waits for a person, or is brought in by steps, is not among them.
     """
     waiting = {event.data.get("job") for event in store.events.list(project, kind=WAITING)}
     found = []

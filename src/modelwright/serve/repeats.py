@@ -188,7 +188,7 @@ def _apply(ask: Ask, found: Mapping[str, Kept]) -> None:
     """
     if not found:
         return
-    rows = [ask.values] if ask.values is not None else list(ask.rows)
+    rows = ask.sent
     assert ask.deployment is not None  # noqa: S101 - read() sets it
     names = ask.deployment.inputs.names
     on_record: dict[int, Kept] = {}
@@ -196,7 +196,7 @@ def _apply(ask: Ask, found: Mapping[str, Kept]) -> None:
         kept = found.get(id) if id is not None else None
         if kept is None or id is None:
             continue
-        own = ask.deployment.logged(rows[place]) if kept.status == 200 else logged_inputs(ask)
+        own = rows[place] if kept.status == 200 else logged_inputs(ask)
         if canonical(own, names) != canonical(kept.inputs, names):
             raise IdTaken(id)
         if kept.status != 200:

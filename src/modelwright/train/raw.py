@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from modelwright.bundle.derive import Derive, DeriveInvalid, serving_source
-from modelwright.data.arrays import ColumnArrays, column_arrays, labelled_rows
+from modelwright.data.arrays import ColumnArrays, column_arrays, is_filled
 from modelwright.data.columnar import canonical
 from modelwright.data.infer import Inferred, infer_schema
 from modelwright.data.pictures import absent_images, with_pictures
@@ -65,6 +65,7 @@ class Modelled:
         inputs: The columns a client sends.
         features: The columns the model sees: the same, unless there is a ``derive``.
         columns: The features' arrays; cells of image columns are ``bundle.pictures.Picture`` s.
+        places: Where each row stood before those without a target were left out.
         pictures: The image columns of ``inputs``.
         warnings: What was found wrong with images, sentences.
     """
@@ -74,6 +75,7 @@ class Modelled:
     inputs: TableSchema
     features: TableSchema
     columns: ColumnArrays
+    places: np.ndarray
     pictures: ColumnArrays = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
@@ -91,8 +93,9 @@ def built(table: pa.Table, features_path: Path | None) -> pa.Table:
         return table
     import pandas as pd
 
+    frame = table.to_pandas()
     try:
-        made = function(table.to_pandas())
+        made = function(frame)
     # The project's own code may raise anything.
     except Exception as error:
         raise BuildFailed(
@@ -150,21 +153,18 @@ def modelled(
         DeriveInvalid: ``derive`` does not give a table.
         DeriveFault: It fails on a row.
     """
+    places = np.arange(table.num_rows)
     if part.data.target is not None and part.data.target in table.column_names:
-        known = labelled_rows(table, part.data.target)
-        table = known if known.num_rows else table
+        known = np.flatnonzero(is_filled(table.column(part.data.target)))
+        if 0 < len(known) < table.num_rows:
+            table, places = table.take(known), known
     if source is None:
         inferred, left_out = _without_absent_images(table, part, image_folders)
         schema = inferred.schema
         pictured = with_pictures(column_arrays(table, schema), schema, image_folders)
+        warnings = (*left_out, *pictured.warnings)
         return Modelled(
-            table,
-            inferred,
-            schema,
-            schema,
-            pictured.columns,
-            pictured.pictures,
-            (*left_out, *pictured.warnings),
+            table, inferred, schema, schema, pictured.columns, places, pictured.pictures, warnings
         )
     inferred = _inferred_inputs(table, part)
     pictured = with_pictures(column_arrays(table, inferred.schema), inferred.schema, image_folders)
@@ -183,7 +183,16 @@ def modelled(
     declared |= {name: feature for name, feature in part.features.items() if name in names}
     features = infer_schema(derived, Data(source=""), declared, part.task).schema
     arrays = _with_pictures_again(column_arrays(derived, features), features, pictured.pictures)
-    return Modelled(table, inferred, inferred.schema, features, arrays, pictured.pictures, pictured.warnings)
+    return Modelled(
+        table,
+        inferred,
+        inferred.schema,
+        features,
+        arrays,
+        places,
+        pictured.pictures,
+        pictured.warnings,
+    )
 
 
 def _without_absent_images(

@@ -123,7 +123,8 @@ class ReleaseWatch:
             return None
         bundle = Path(target.work_dir) / record.bundle
         _fetch(target, bundle, record.number)
-        return Challenger(version=record.number, bundle=str(bundle), share=float(share))
+        by = "request" if asked.get("by") == "request" else "client"
+        return Challenger(version=record.number, bundle=str(bundle), share=float(share), by=by)
 
     def _publish(self) -> tuple[Assigned, ...]:
         assigned = tuple(self._assigned[target.name] for target in self._targets)
