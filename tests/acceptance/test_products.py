@@ -20,7 +20,7 @@ import pytest
 from PIL import Image
 
 from acceptance.catalogue import load, until, write
-from acceptance.program import EXAMPLES, Server, example, run, serving
+from acceptance.program import EXAMPLES, Server, environment, example, run, serving
 
 pytestmark = pytest.mark.slow
 
@@ -273,3 +273,16 @@ def test_made_data_is_like_the_real(catalogue: ModuleType, shared_data: Path, tm
     for part in ("text", "image"):
         assert abs(scores["made"][part] - scores["real"][part]) < 0.12, scores
     assert scores["made"]["image"] < scores["made"]["text"] - 0.15 and scores["made"]["text"] < 0.99
+
+
+def test_the_notebook_runs_and_draws(trained: Path) -> None:
+    """Every cell of the exploration works on the trained project, and shows its plots."""
+    import nbformat
+    from nbclient import NotebookClient
+
+    notebook = nbformat.read(EXAMPLES / "products" / "exploration.ipynb", as_version=4)
+    client = NotebookClient(notebook, timeout=240, resources={"metadata": {"path": str(trained)}})
+    client.execute(env=environment(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1"))
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
+    assert sum("image/png" in output.get("data", {}) for output in outputs) >= 6
+    assert any("wrong; the surest of them above" in output.get("text", "") for output in outputs)
