@@ -52,10 +52,12 @@ VERBS: dict[str, Entry] = {
     "why": Entry("why", SEE, "Say where an answer came from."),
     "history": Entry("history", SEE, "Tell what happened, the newest last."),
     "alarms": Entry("alarms", SEE, "See where alarms go, try it, and silence them."),
+    "thresholds": Entry("thresholds", SEE, "Show or set the thresholds of alarms and retraining."),
     "report": Entry("report", SEE, "Write a version's report: one HTML file, or its model card."),
     "reproduce": Entry("reproduce", SEE, "Make a version again from what was recorded, and compare."),
     "config": Entry("config", SEE, "Show every setting, its value and its source."),
     "doctor": Entry("doctor", SEE, "Find what is missing, and say what to do."),
+    "demo": Entry("demo", SEE, "Show the product at work, with everything real but the world."),
     "schema": Entry("schema", SEE, "Print the JSON Schema of the project file."),
     "completion": Entry("completion", SEE, "Print the completion script of a shell."),
 }

@@ -56,6 +56,12 @@ if TYPE_CHECKING:
 @click.option("--drain", type=click.FloatRange(0, 3600), default=20.0, help="Seconds to finish when stopped.")
 @click.option("--max-rows", type=click.IntRange(1), default=10_000, help="Most rows of one request.")
 @click.option("--max-body", type=click.IntRange(1), default=32, help="Largest body, MiB.")
+@click.option(
+    "--max-waiting",
+    type=click.IntRange(1),
+    default=100_000,
+    help="Most samples, and labels without a prediction, that wait of one client.",
+)
 @click.option("--auth", metavar="HOW", help="Who may ask: off, keys, oidc, or keys,oidc.")
 @click.option("--insecure", is_flag=True, help="Serve other machines without asking who they are.")
 @click.option("--cors", "origins", multiple=True, metavar="ORIGIN", help="A web page's origin that may ask.")
@@ -79,6 +85,7 @@ def command(
     drain: float,
     max_rows: int,
     max_body: int,
+    max_waiting: int,
     auth: str | None,
     insecure: bool,
     origins: tuple[str, ...],
@@ -118,7 +125,7 @@ def command(
         keep_days=keep_days,
         keep_rows=keep_rows,
         drain_seconds=drain,
-        limits=Limits(rows=max_rows, body_bytes=max_body * MEGABYTE),
+        limits=Limits(rows=max_rows, body_bytes=max_body * MEGABYTE, waiting_per_client=max_waiting),
         auth=auth,
         insecure=insecure,
         origins=origins,

@@ -212,6 +212,9 @@ class Retrain(Section):
         description="A row counts half as much in training for each such time that another came after it. "
         "The base data count as old as the oldest row that was sent.",
     )
+    per_client: int | None = Field(
+        default=None, ge=1, description="Take at most this many newest labelled rows of one client."
+    )
     proof: Literal["auto", "better", "not_worse"] = Field(
         default="auto",
         description="What a retrained version has to show. Auto: to be better where there are rows enough.",

@@ -47,6 +47,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         receive_seconds: How long a request may take to arrive.
         keep_alive_seconds: How long an idle connection is kept.
         connections: Most connections of one worker at once.
+        waiting_per_client: Most samples that wait to be trained on, and labels that wait for their
+            prediction, of one client.
     """
 
     body_bytes: int = 32 * MEGABYTE
@@ -54,6 +56,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     receive_seconds: float = 30.0
     keep_alive_seconds: int = 75
     connections: int = 4096
+    waiting_per_client: int = 100_000
 
 
 class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
