@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import httpx
+import msgspec
 import numpy as np
 
 from modelwright.bundle.encode import Encoder
@@ -61,11 +62,14 @@ def write_numeric_bundle(
     task: Task = Task.CLASSIFICATION,
     labels: Sequence[Any] = (),
     label_names: Sequence[str] = (),
+    identifier: str | None = None,
+    ignored: tuple[str, ...] = (),
     reference: bytes = b'{"rows": 0, "columns": []}',
     derive: str | None = None,
 ) -> Manifest:
     """A bundle of ``estimator``, scaled and fitted here; ``derive`` is source that runs before it."""
     schema = numeric_schema(names, matrix)
+    schema = msgspec.structs.replace(schema, identifier=identifier, ignored=ignored)
     columns = dict(zip(names, matrix.T.astype(np.float64), strict=True))
     encoder = Encoder.fit(schema, columns)
     packed = encoder.transform(columns)

@@ -10,6 +10,7 @@ from contextlib import closing
 import pytest
 
 from modelwright.store.engine import open_store
+from modelwright.store.errors import Superseded
 from modelwright.store.repositories.predictions import log_lock
 from modelwright.testing.factories import prediction, version
 
@@ -90,6 +91,22 @@ def test_releases_line_up(store):
     assert len({release.sequence for release in made}) == 8
     assert store.releases.current("iris") == max(made, key=lambda release: release.sequence)
     assert len(store.releases.list("iris")) == 8
+
+
+def test_of_decisions_upon_one_release_one_is_made(store):
+    """Two that drive the same rollout cannot both release what they decided."""
+    store.versions.add(version(1))
+    live = store.releases.append("iris", 1, reason="the first", actor="ann")
+
+    def decided(number: int) -> bool:
+        try:
+            store.releases.append("iris", 1, reason=f"{number}", actor="loop", after=live.sequence)
+        except Superseded:
+            return False
+        return True
+
+    assert sum(together(8, decided)) == 1
+    assert len(store.releases.list("iris")) == 2
 
 
 def test_the_same_predictions_delivered_at_once_are_stored_once(store):

@@ -18,6 +18,7 @@ import numpy as np
 
 from modelwright.bundle import format as layout
 from modelwright.bundle.answers import Answer, Answerer
+from modelwright.bundle.background import Backgrounds, arrays
 from modelwright.bundle.derive import Derive
 from modelwright.bundle.encode import ColumnArrays, Encoder
 from modelwright.bundle.format import BundleSchema, Manifest, ModelEntry
@@ -97,10 +98,19 @@ class Bundle:
         derive = None if source is None else Derive(_text(source))
         self.rows = RowReader(self.schema, derive)
         self.models = [_load_model(entry, encoders, files, threads=threads) for entry in manifest.models]
+        self._background = files.get(layout.BACKGROUND)
 
     def answer(self, columns: ColumnArrays) -> dict[str, list[Answer]]:
         """Every model's answers for the rows of ``columns``, by model name."""
         return {model.entry.name: model.answer(columns) for model in self.models}
+
+    def background(self, model: str) -> ColumnArrays | None:
+        """The reference rows of ``model``; ``None`` in a bundle that was written without."""
+        if self._background is None:
+            return None
+        found = _decode({layout.BACKGROUND: self._background}, layout.BACKGROUND, Backgrounds)
+        told = found.models.get(model)
+        return None if told is None else arrays(told)
 
     def predict_rows(self, rows: Sequence[Any]) -> list[dict[str, Answer]]:
         """Read and answer rows as clients send them; one answer a model for each row.
@@ -358,6 +368,11 @@ def _load_model(
         )
     try:
         return LoadedModel(entry, encoder, files[entry.file], threads=threads)
+    except MemoryError as error:
+        raise BundleInvalid(
+            f"The bundle's model '{entry.name}' needs more memory than there is.",
+            "Give the process more memory, or train a smaller model (for a forest: limit max_depth).",
+        ) from error
     # ONNX Runtime raises classes of its own making for a graph that it cannot load.
     except Exception as error:
         raise BundleInvalid(

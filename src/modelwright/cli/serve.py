@@ -57,6 +57,7 @@ if TYPE_CHECKING:
 @click.option("--cors", "origins", multiple=True, metavar="ORIGIN", help="A web page's origin that may ask.")
 @click.option("--tls-cert", default="", metavar="FILE", help="Certificate chain, PEM: serve HTTPS.")
 @click.option("--tls-key", default="", metavar="FILE", help="Its private key, PEM.")
+@click.option("--traces", is_flag=True, help="Send OpenTelemetry traces, as OTEL_* variables say.")
 @click.option("--no-retrain", is_flag=True, help="Start no retraining; jobs wait for 'modelwright worker'.")
 @click.option("--no-monitor", is_flag=True, help="Watch neither drift nor quality here.")
 def command(
@@ -80,6 +81,7 @@ def command(
     origins: tuple[str, ...],
     tls_cert: str,
     tls_key: str,
+    traces: bool,
     no_retrain: bool,
     no_monitor: bool,
 ) -> None:
@@ -121,6 +123,7 @@ def command(
         private_key=tls_key,
         sagemaker=container is not None,
         retrain_threshold=threshold,
+        traces=traces,
         monitor=not no_monitor,
     )
     serve(told, on_ready=lambda ready: _tell(terminal, ready))

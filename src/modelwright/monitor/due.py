@@ -22,7 +22,9 @@ from modelwright.store.records import EventRecord, JobRecord, JobState, ReleaseR
 TAKEN_UP = "retrain_data"
 """Event of a job that wrote its data: ``taken`` says when it began to read labels."""
 WAITING = "retrain_waiting"
-"""Event of a version that won its duel and waits for a person's word."""
+"""Event of a version that won its duel and does not answer at once; ``for`` says what it waits for."""
+BY_STEPS = frozenset({"shadow", "canary"})
+"""What it may wait for that the keeper sees to, and not a person."""
 ASKED = "retrain_asked"
 """Event of a job that was made: ``trigger`` and ``job``, and the reason as its message."""
 _LEAST_NEW = 10
@@ -45,8 +47,8 @@ class Wish:
 def due(effective: Effective, store: Store, project: str, *, now: datetime | None = None) -> Wish | None:
     """The retraining that the project's triggers ask for now, if any.
 
-    None is due while a job waits or is at work, within the cool-down of the last one, and before
-    there is a champion.
+    None is due while a job waits or is at work, while a version that won is brought in by steps,
+    within the cool-down of the last one, and before there is a champion.
 
     Args:
         effective: The thresholds that hold.
@@ -60,7 +62,9 @@ def due(effective: Effective, store: Store, project: str, *, now: datetime | Non
         return None
     now = now or clock.now()
     champion = store.releases.current(project)
-    if champion is None or open_jobs(store, project) or cooling(effective, store, project, now=now):
+    if champion is None or open_jobs(store, project) or being_brought_in(store, project):
+        return None
+    if cooling(effective, store, project, now=now):
         return None
     return next(_wishes(effective, store, project, champion, now), None)
 
@@ -129,12 +133,24 @@ def ask(
         trigger=wish.trigger,
         reason=wish.reason,
         settings=dict(settings or {}),
-        besides=sorted(_for_a_person(store, project)),
+        besides=sorted(_waiting(store, project)),
     )
     if made:
         data = {"trigger": wish.trigger, "job": job.id, **(settings or {})}
         store.events.add(project, ASKED, f"A retraining was asked for ({wish.trigger}): {wish.reason}", data)
     return job, made
+
+
+def being_brought_in(store: Store, project: str) -> bool:
+    """Whether a version that won answers on the side or a share, or is about to: one at a time."""
+    told = {
+        event.data.get("job")
+        for event in store.events.list(project, kind=WAITING)
+        if event.data.get("for") in BY_STEPS
+    }
+    return bool(told) and any(
+        job.state is JobState.JUDGED and job.id in told for job in store.jobs.list(project)
+    )
 
 
 def new_rows(store: Store, project: str) -> int:
@@ -153,9 +169,9 @@ def _time(event: EventRecord) -> datetime:
 def open_jobs(store: Store, project: str) -> list[str]:
     """Ids of the jobs that wait for a worker or are at work, the oldest first.
 
-    One that waits for a person is not among them.
+    One that waits for a person, or is brought in by steps, is not among them.
     """
-    waiting = _for_a_person(store, project)
+    waiting = _waiting(store, project)
     found = []
     for job in store.jobs.list(project):
         judged = job.state is JobState.JUDGED and job.id not in waiting
@@ -164,5 +180,5 @@ def open_jobs(store: Store, project: str) -> list[str]:
     return found[::-1]
 
 
-def _for_a_person(store: Store, project: str) -> set[str]:
+def _waiting(store: Store, project: str) -> set[str]:
     return {str(event.data.get("job")) for event in store.events.list(project, kind=WAITING)}

@@ -78,6 +78,7 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
         limits: What a client may ask for.
         retrain_threshold: New samples that start a retraining, shown in ``/metrics``.
         keep_days, keep_rows: Retention of the prediction log; ``None`` keeps all.
+        traces: Send OpenTelemetry traces; where to is in the environment.
         monitor: Whether drift and quality are watched here.
     """
 
@@ -101,6 +102,7 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
     retrain_threshold: int | None = None
     keep_days: float | None = None
     keep_rows: int | None = None
+    traces: bool = False
     monitor: bool = True
 
     @property

@@ -129,7 +129,7 @@ class Publisher:
         """Remove the folders of a version that came to nothing: on a full disk they would be in the way."""
         try:
             yield
-        except BaseException:
+        except BaseException:  # also an interruption must leave nothing behind
             with contextlib.suppress(ModelwrightError):
                 if self.store.versions.get(self.project.name, version) is None:
                     for folder in folders:
