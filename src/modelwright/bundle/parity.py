@@ -27,6 +27,7 @@ def certify(  # noqa: PLR0917 - the parts of one trained model, in the order the
     task: Task,
     *,
     spread: float | None = None,
+    threshold: float | None = None,
 ) -> Parity:
     """Send every row through both, in micro-batches, and the first 200 of them also one by one.
 
@@ -37,6 +38,7 @@ def certify(  # noqa: PLR0917 - the parts of one trained model, in the order the
         task: What the model does.
         spread: Regression: the target's standard deviation, which differences are relative to; by
             default that of the model's own answers, which is smaller and so stricter.
+        threshold: Binary: labels are compared as this probability decides them, as they are answered.
     """
     runner = GraphRunner(onnx_bytes)
     packed = encoder.transform(columns)
@@ -45,6 +47,8 @@ def certify(  # noqa: PLR0917 - the parts of one trained model, in the order the
     matrix = suited(preprocessor.transform(packed), estimator)
     with _one_thread(estimator):
         labels, scores = _expected(estimator, matrix, task, runner.width)
+    if threshold is not None:
+        labels = _decided(scores, threshold)
     scale = _scale(scores, task, spread)
     differing: set[int] = set()
     largest = 0.0
@@ -52,12 +56,17 @@ def certify(  # noqa: PLR0917 - the parts of one trained model, in the order the
         part = {name: values[rows] for name, values in columns.items()}
         outputs = runner.run(*encoder.transform_dense(part))
         if labels is not None:
-            differing.update((np.flatnonzero(outputs[0] != labels[rows]) + rows.start).tolist())
+            given = outputs[0] if threshold is None else _decided(outputs[-1], threshold)
+            differing.update((np.flatnonzero(given != labels[rows]) + rows.start).tolist())
         gap = np.abs(outputs[-1].astype(np.float64) - scores[rows])
         largest = max(largest, float(np.max(gap, initial=0.0)) / scale)
         if not np.isfinite(gap).all():
             largest = float("inf")
     return Parity(rows=packed.rows, labels_differ=len(differing), max_difference=largest)
+
+
+def _decided(probabilities: np.ndarray, threshold: float) -> np.ndarray:
+    return np.asarray(probabilities[:, 1].astype(np.float32) >= np.float32(threshold), dtype=np.int64)
 
 
 @contextmanager

@@ -54,7 +54,7 @@ def importances(made: Made) -> list[Importance]:
     sign = 1.0 if higher_is_better(material.task, material.metric) else -1.0
 
     def score(changed: ColumnArrays) -> float:
-        answers = _answers(runner, encoder, changed, material.task, material.threshold)
+        answers = _answers(runner, encoder, changed, material.task, winner.threshold)
         found = measure(material.task, answers, truth[rows], only=material.metric).get(material.metric)
         return float("nan") if found is None else sign * found.value
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from modelwright.bundle.encode import Packed
 from modelwright.bundle.preprocess import Preprocessor, Recipe
+from modelwright.project.model import Decision
 from modelwright.schema.columns import Scalar
 from modelwright.schema.metrics import Task
 from modelwright.train.folds import Plan
@@ -40,7 +41,9 @@ class Material:
         plan: How candidates compete on the training rows.
         metric: What picks the winner.
         weights: One weight a training row, where classes are balanced.
-        threshold: Binary: the second label is answered from this probability on.
+        threshold: Binary: the second label is answered from this probability on, where the project
+            fixes that.
+        decision: Binary: what the threshold is chosen for, where it is chosen.
         seed: Of everything drawn.
         cores: Threads that may be used.
     """
@@ -57,6 +60,7 @@ class Material:
     threshold: float | None
     seed: int
     cores: int
+    decision: Decision | None = None
     _made: dict[Recipe, Matrices] = field(default_factory=dict)
 
     @property
