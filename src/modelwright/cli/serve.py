@@ -51,7 +51,9 @@ if TYPE_CHECKING:
 @click.option("--cors", "origins", multiple=True, metavar="ORIGIN", help="A web page's origin that may ask.")
 @click.option("--tls-cert", default="", metavar="FILE", help="Certificate chain, PEM: serve HTTPS.")
 @click.option("--tls-key", default="", metavar="FILE", help="Its private key, PEM.")
+@click.option("--traces", is_flag=True, help="Send OpenTelemetry traces, as OTEL_* variables say.")
 @click.option("--no-retrain", is_flag=True, help="Start no retraining; jobs wait for 'modelwright worker'.")
+@click.option("--no-monitor", is_flag=True, help="Watch neither drift nor quality here.")
 def command(
     terminal: Terminal,
     *,
@@ -72,7 +74,9 @@ def command(
     origins: tuple[str, ...],
     tls_cert: str,
     tls_key: str,
+    traces: bool,
     no_retrain: bool,
+    no_monitor: bool,
 ) -> None:
     """Serve released versions over HTTP.
 
@@ -94,7 +98,7 @@ def command(
     flags: dict[str, object] = {"port": port or None, "host": host, "workers": workers}
     targets, settings, threshold = _targets(terminal, paths, bundles, flags)
     if no_retrain:
-        targets = [msgspec.structs.replace(target, project_file="") for target in targets]
+        targets = [msgspec.structs.replace(target, retrain=False) for target in targets]
     told = serve_settings(
         targets,
         settings,
@@ -112,6 +116,8 @@ def command(
         private_key=tls_key,
         sagemaker=container is not None,
         retrain_threshold=threshold,
+        traces=traces,
+        monitor=not no_monitor,
     )
     serve(told, on_ready=lambda ready: _tell(terminal, ready))
 

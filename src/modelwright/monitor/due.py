@@ -9,12 +9,14 @@ from modelwright.project.durations import seconds
 from modelwright.project.model import Retrain
 from modelwright.store import clock
 from modelwright.store.ports import Store
-from modelwright.store.records import JobState
+from modelwright.store.records import EventRecord, JobState
 
 TAKEN_UP = "retrain_data"
-"""Event of a job that wrote its data: ``labels`` says how many labels there were."""
+"""Event of a job that wrote its data: ``taken`` says when it began to read labels."""
 WAITING = "retrain_waiting"
-"""Event of a version that won its duel and waits for a person's word."""
+"""Event of a version that won its duel and does not answer at once; ``for`` says what it waits for."""
+BY_STEPS = frozenset({"shadow", "canary"})
+"""What it may wait for that the keeper sees to, and not a person."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,8 @@ class Wish:
 def due(settings: Retrain, store: Store, project: str, *, now: datetime | None = None) -> Wish | None:
     """The retraining that the project's triggers ask for now, if any.
 
-    None is due while a job waits or is at work, within the cool-down of the last one, and before
-    there is a champion.
+    None is due while a job waits or is at work, while a version that won is brought in by steps,
+    within the cool-down of the last one, and before there is a champion.
 
     Args:
         settings: The project file's ``retrain``.
@@ -46,7 +48,7 @@ def due(settings: Retrain, store: Store, project: str, *, now: datetime | None =
         return None
     now = now or clock.now()
     champion = store.releases.current(project)
-    if champion is None or open_jobs(store, project):
+    if champion is None or open_jobs(store, project) or being_brought_in(store, project):
         return None
     latest = next(iter(store.jobs.list(project, limit=1)), None)
     if latest is not None and now - latest.created < timedelta(seconds=seconds(settings.cooldown)):
@@ -65,17 +67,35 @@ def due(settings: Retrain, store: Store, project: str, *, now: datetime | None =
     return None
 
 
+def being_brought_in(store: Store, project: str) -> bool:
+    """Whether a version that won answers on the side or a share, or is about to: one at a time."""
+    told = {
+        event.data.get("job")
+        for event in store.events.list(project, kind=WAITING)
+        if event.data.get("for") in BY_STEPS
+    }
+    return bool(told) and any(
+        job.state is JobState.JUDGED and job.id in told for job in store.jobs.list(project)
+    )
+
+
 def new_rows(store: Store, project: str) -> int:
     """Samples that no version used, and labels that came since a job last took them up."""
     last = next(iter(store.events.list(project, kind=TAKEN_UP, limit=1)), None)
-    seen = 0 if last is None else int(last.data.get("labels", 0))
-    return store.samples.pending(project) + max(0, store.labels.count(project) - seen)
+    taken = None if last is None else _time(last)
+    return store.samples.pending(project) + store.labels.count(project, since=taken)
+
+
+def _time(event: EventRecord) -> datetime:
+    """When a job began to read its rows; what came since may not be among them."""
+    said = event.data.get("taken")
+    return datetime.fromisoformat(said) if isinstance(said, str) else event.time
 
 
 def open_jobs(store: Store, project: str) -> list[str]:
     """Ids of the jobs that wait for a worker or are at work, the oldest first.
 
-    One that waits for a person is not among them.
+    One that waits for a person, or is brought in by steps, is not among them.
     """
     waiting = {event.data.get("job") for event in store.events.list(project, kind=WAITING)}
     found = []

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelwright.monitor import statistics
-from modelwright.schema.metrics import Metric
+from modelwright.schema.metrics import Metric, Task
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -110,6 +110,64 @@ def classification(
         found |= _losses(truth[newest], probabilities[newest], random)
         found |= _ranking(truth[newest], probabilities[newest], random)
     return found
+
+
+def drawn(
+    task: Task,
+    metric: str,
+    truth: np.ndarray,
+    answers: np.ndarray,
+    *,
+    weights: Floats,
+    classes: int = 0,
+    probabilities: Floats | None = None,
+) -> Floats:
+    """One metric on weighted rows, a value per line of ``weights`` [times, rows].
+
+    Args:
+        task: Classification or regression.
+        metric: One of the task's.
+        truth, answers: Label codes below ``classes``, or numbers, [rows].
+        weights: How often each row counts.
+        classes: Number of labels; with two, the second is the positive one.
+        probabilities: [rows, classes]; without them, ranking metrics and losses are not a number.
+    """
+    if task is Task.REGRESSION:
+        return _weighted_errors(metric, truth, answers, weights)
+    if metric in _LABEL_METRICS:
+        kinds, place = np.unique(truth * classes + answers, return_inverse=True)
+        order = np.argsort(place, kind="stable")
+        starts = np.searchsorted(place[order], np.arange(len(kinds)))
+        tables = np.zeros((len(weights), classes * classes))
+        tables[:, kinds] = np.add.reduceat(weights[:, order], starts, axis=1)
+        return np.asarray(_LABEL_METRICS[metric](tables.reshape(-1, classes, classes)))
+    if probabilities is None:
+        return np.full(len(weights), np.nan)
+    if metric in {"log_loss", "brier"}:
+        return _means(weights, _row_losses(truth, probabilities)[metric])
+    areas = _ranks(truth, probabilities, weights)
+    return np.full(len(weights), np.nan) if areas is None else areas[0 if metric == "roc_auc" else 1]
+
+
+def _weighted_errors(metric: str, truth: Floats, answers: Floats, weights: Floats) -> Floats:
+    error = answers - truth
+    if metric == "rmse":
+        return np.asarray(np.sqrt(_means(weights, error**2)))
+    if metric == "mae":
+        return _means(weights, np.abs(error))
+    if metric == "mape":
+        known = np.abs(truth) > np.finfo(np.float64).eps
+        relative = np.divide(np.abs(error), np.abs(truth), out=np.zeros(len(truth)), where=known)
+        return _ratio(_means(weights, relative), _means(weights, known.astype(np.float64)))
+    if metric == "median_absolute_error":
+        size = np.sort(np.abs(error))
+        counts = weights[:, np.argsort(np.abs(error))].cumsum(axis=1)
+        half = counts[:, -1:] / 2
+        return np.asarray((size[(counts < half).sum(axis=1)] + size[(counts <= half).sum(axis=1)]) / 2)
+    centred = truth - truth.mean()
+    spread = _means(weights, centred**2) - _means(weights, centred) ** 2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(np.where(spread > 0, 1 - _means(weights, error**2) / spread, np.nan))
 
 
 def confusion(truth: Ints, answers: Ints, classes: int) -> Ints:
@@ -255,27 +313,38 @@ def _means(weights: Floats, values: Floats) -> Floats:
 
 def _losses(truth: Ints, probabilities: Floats, random: np.random.Generator) -> dict[str, Metric]:
     weights = _weights(len(truth), random)
+    return {
+        name: _interval(_means(weights, losses)) for name, losses in _row_losses(truth, probabilities).items()
+    }
+
+
+def _row_losses(truth: Ints, probabilities: Floats) -> dict[str, Floats]:
     given = probabilities[np.arange(len(truth)), truth]
     if probabilities.shape[1] == 2:
         squared = (probabilities[:, 1] - truth) ** 2
     else:
         squared = (probabilities**2).sum(axis=1) + 1 - 2 * given
-    return {
-        "log_loss": _interval(_means(weights, -np.log(np.clip(given, _SMALLEST, 1)))),
-        "brier": _interval(_means(weights, squared)),
-    }
+    return {"log_loss": -np.log(np.clip(given, _SMALLEST, 1)), "brier": squared}
 
 
 def _ranking(truth: Ints, probabilities: Floats, random: np.random.Generator) -> dict[str, Metric]:
     """ROC AUC and average precision: of the second label where there are two, else the macro average."""
+    found = _ranks(truth, probabilities, _weights(len(truth), random))
+    return (
+        {}
+        if found is None
+        else dict(zip(("roc_auc", "average_precision"), map(_interval, found), strict=True))
+    )
+
+
+def _ranks(truth: Ints, probabilities: Floats, weights: Floats) -> Floats | None:
+    """ROC AUC and average precision per line of weights [2, times]; ``None`` where no label can be ranked."""
     labels = [1] if probabilities.shape[1] == 2 else range(probabilities.shape[1])
     occurring = [label for label in labels if 0 < (truth == label).sum() < len(truth)]
     if not occurring:
-        return {}
-    weights = _weights(len(truth), random)
+        return None
     curves = np.array([_areas(truth == label, probabilities[:, label], weights) for label in occurring])
-    auc, average = curves.mean(axis=0)
-    return {"roc_auc": _interval(auc), "average_precision": _interval(average)}
+    return np.asarray(curves.mean(axis=0))
 
 
 def _areas(positive: NDArray[np.bool_], scores: Floats, weights: Floats) -> tuple[Floats, Floats]:

@@ -66,7 +66,7 @@ def verdict(
     if known is not None:
         return Verdict(bool(known.data["promote"]), tuple(known.data["reasons"]))
     look = 1 + sum(
-        event.data.get("champion_release") == champion.sequence
+        event.data.get("champion") == champion.version
         for event in store.events.list(project.name, kind=DUEL, limit=_LOOKS)
     )
     judged: dict[str, Judgement] = {}
@@ -93,7 +93,7 @@ def verdict(
 
 def _known(store: Store, job: JobRecord, champion: ReleaseRecord) -> EventRecord | None:
     for event in store.events.list(job.project, kind=DUEL, limit=_LOOKS):
-        if event.data.get("job") == job.id and event.data.get("champion_release") == champion.sequence:
+        if event.data.get("job") == job.id and event.data.get("champion") == champion.version:
             return event
     return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +26,7 @@ class Site:
         gate: Who gets in.
         run_dir: Where the counters of all workers lie.
         started: When this worker began.
+        stopping: Set when the worker is to end: what streams without end ends then.
     """
 
     settings: ServeSettings
@@ -34,3 +36,4 @@ class Site:
     gate: Gate
     run_dir: Path
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
+    stopping: asyncio.Event | None = None

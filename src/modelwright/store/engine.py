@@ -18,20 +18,28 @@ from modelwright.store.ports import (
     Keys,
     Labels,
     Leases,
+    Overrides,
     Predictions,
     Releases,
     Samples,
+    States,
+    Summaries,
     Versions,
+    Windows,
 )
 from modelwright.store.repositories.events import SqlEvents
 from modelwright.store.repositories.jobs import SqlJobs
 from modelwright.store.repositories.keys import SqlKeys
 from modelwright.store.repositories.labels import SqlLabels
 from modelwright.store.repositories.leases import SqlLeases
+from modelwright.store.repositories.overrides import SqlOverrides
 from modelwright.store.repositories.predictions import SqlPredictions
 from modelwright.store.repositories.releases import SqlReleases
 from modelwright.store.repositories.samples import SqlSamples
+from modelwright.store.repositories.states import SqlStates
+from modelwright.store.repositories.summaries import SqlSummaries
 from modelwright.store.repositories.versions import SqlVersions
+from modelwright.store.repositories.windows import SqlWindows
 from modelwright.store.sqlite import open_sqlite
 from modelwright.store.tables import counters
 
@@ -54,12 +62,16 @@ class SqlStore:
         self.versions: Versions = SqlVersions(database)
         self.releases: Releases = SqlReleases(database)
         self.predictions: Predictions = SqlPredictions(database)
+        self.summaries: Summaries = SqlSummaries(database)
         self.labels: Labels = SqlLabels(database)
         self.samples: Samples = SqlSamples(database)
         self.jobs: Jobs = SqlJobs(database)
         self.events: Events = SqlEvents(database)
         self.leases: Leases = SqlLeases(database)
         self.keys: Keys = SqlKeys(database)
+        self.windows: Windows = SqlWindows(database)
+        self.states: States = SqlStates(database)
+        self.overrides: Overrides = SqlOverrides(database)
 
     def ping(self) -> None:
         """Write one small row. Raises ``StoreUnavailable`` unless that works."""

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from modelwright.bundle.derive import Derive, DeriveInvalid, serving_source
-from modelwright.data.arrays import ColumnArrays, column_arrays, labelled_rows
+from modelwright.data.arrays import ColumnArrays, column_arrays, is_filled
 from modelwright.data.columnar import canonical
 from modelwright.data.infer import Inferred, infer_schema
 from modelwright.errors import ExitCode, ModelwrightError
@@ -64,6 +64,7 @@ class Modelled:
         inputs: The columns a client sends.
         features: The columns the model sees: the same, unless there is a ``derive``.
         columns: The features' arrays.
+        places: Where each row stood before those without a target were left out.
     """
 
     table: pa.Table
@@ -71,6 +72,7 @@ class Modelled:
     inputs: TableSchema
     features: TableSchema
     columns: ColumnArrays
+    places: np.ndarray
 
 
 def built(table: pa.Table, features_path: Path | None) -> pa.Table:
@@ -86,8 +88,9 @@ def built(table: pa.Table, features_path: Path | None) -> pa.Table:
         return table
     import pandas as pd
 
+    frame = table.to_pandas()
     try:
-        made = function(table.to_pandas())
+        made = function(frame)
     # The project's own code may raise anything.
     except Exception as error:
         raise BuildFailed(
@@ -141,13 +144,15 @@ def modelled(table: pa.Table, part: Part, source: str | None) -> Modelled:
         DeriveInvalid: ``derive`` does not give a table.
         DeriveFault: It fails on a row.
     """
+    places = np.arange(table.num_rows)
     if part.data.target is not None and part.data.target in table.column_names:
-        known = labelled_rows(table, part.data.target)
-        table = known if known.num_rows else table
+        known = np.flatnonzero(is_filled(table.column(part.data.target)))
+        if 0 < len(known) < table.num_rows:
+            table, places = table.take(known), known
     if source is None:
         inferred = infer_schema(table, part.data, part.features, part.task)
         schema = inferred.schema
-        return Modelled(table, inferred, schema, schema, column_arrays(table, schema))
+        return Modelled(table, inferred, schema, schema, column_arrays(table, schema), places)
     inferred = _inferred_inputs(table, part)
     columns = column_arrays(table, inferred.schema)
     derive = Derive(source)
@@ -162,7 +167,7 @@ def modelled(table: pa.Table, part: Part, source: str | None) -> Modelled:
         ) from error
     declared = {name: feature for name, feature in part.features.items() if name in names}
     features = infer_schema(derived, Data(source=""), declared, part.task).schema
-    return Modelled(table, inferred, inferred.schema, features, column_arrays(derived, features))
+    return Modelled(table, inferred, inferred.schema, features, column_arrays(derived, features), places)
 
 
 def _inferred_inputs(table: pa.Table, part: Part) -> Inferred:

@@ -43,6 +43,13 @@ def exposition(
     return encode(registry), content_type
 
 
+def families(
+    run_dir: Path, deployments: Mapping[str, Deployment], backlog: Mapping[str, int]
+) -> Iterator[Metric]:
+    """The same metrics one by one, for those who describe them."""
+    return _Boards(run_dir, deployments, backlog).collect()
+
+
 class _Boards(Collector):
     def __init__(
         self, run_dir: Path, deployments: Mapping[str, Deployment], backlog: Mapping[str, int]

@@ -17,12 +17,13 @@ from matplotlib.figure import Figure
 
 from modelwright.schema.metrics import Task
 from modelwright.train.evaluate import confusion
-from modelwright.train.importance import Importance, importances
 from modelwright.train.package import Made
+from modelwright.train.report.insight import Curve, Insight
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
 _GREY = "#6b7280"
 _SIZE = (5.2, 4.2)
+_PANEL = (4.4, 2.9)
 _DPI = 110
 _MOST_CURVES = 8
 _MOST_CELLS = 20
@@ -32,8 +33,13 @@ _BINS = 10
 _LONGEST = 22
 
 
-def draw_plots(made: Made, folder: Path) -> list[Path]:
+def draw_plots(made: Made, insight: Insight, folder: Path) -> list[Path]:
     """Draw the winner's plots into ``folder``; the files, in the order to look at them.
+
+    Args:
+        made: The model.
+        insight: What was found out about it.
+        folder: Where to; made where it is not.
 
     Raises:
         OSError: They cannot be written.
@@ -41,19 +47,44 @@ def draw_plots(made: Made, folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     drawn: list[Path] = []
     for name, draw in _PLOTS[made.prepared.part.task].items():
-        figure = Figure(figsize=_SIZE, dpi=_DPI, layout="constrained")
-        canvas = FigureCanvasAgg(figure)
-        axes = figure.add_subplot()
-        if not draw(axes, made):
-            continue
-        _tidy(axes)
-        path = folder / f"{name}.png"
-        with warnings.catch_warnings():
-            # Names may be in scripts the font has not: boxes in a plot are no reason to alarm anybody.
-            warnings.filterwarnings("ignore", message="Glyph .* missing from")
-            canvas.print_png(path, metadata={"Software": None})
-        drawn.append(path)
+        figure, axes = _figure(1)
+        if draw(axes[0], made):
+            drawn.append(_save(figure, folder / f"{name}.png"))
+    if insight.importances:
+        figure, axes = _figure(1)
+        _importance(axes[0], made, insight)
+        drawn.insert(1, _save(figure, folder / "importance.png"))
+    if insight.curves:
+        figure, axes = _figure(len(insight.curves))
+        _dependence(axes, insight.curves)
+        drawn.append(_save(figure, folder / "partial_dependence.png"))
     return drawn
+
+
+def _figure(panels: int) -> tuple[Figure, list[Any]]:
+    """A figure of its own with so many panels, two in a row; three from five on."""
+    columns = 1 if panels == 1 else 2 if panels < 5 else 3
+    rows = -(-panels // columns)
+    width, height = _SIZE if panels == 1 else (_PANEL[0] * columns, _PANEL[1] * rows)
+    figure = Figure(figsize=(width, height), dpi=_DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    for unused in grid[panels:]:
+        unused.set_visible(False)
+    for axes in grid[:panels]:
+        _tidy(axes)
+    return figure, list(grid[:panels])
+
+
+def _save(figure: Figure, path: Path) -> Path:
+    for axes in figure.axes:
+        axes.title.set_fontsize(11)
+        axes.title.set_fontweight("bold")
+    with warnings.catch_warnings():
+        # Names may be in scripts the font has not: boxes in a plot are no reason to alarm anybody.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        figure.savefig(path, metadata={"Software": None})
+    return path
 
 
 def _tidy(axes: Any) -> None:
@@ -62,8 +93,6 @@ def _tidy(axes: Any) -> None:
     for side in ("left", "bottom"):
         axes.spines[side].set_color(_GREY)
     axes.tick_params(colors="#374151", labelsize=9)
-    axes.title.set_fontsize(11)
-    axes.title.set_fontweight("bold")
 
 
 def _short(name: str) -> str:
@@ -175,10 +204,8 @@ def _finish_curves(axes: Any, curves: Sequence[Any], place: str) -> bool:
     return bool(curves)
 
 
-def _importance(axes: Any, made: Made) -> bool:
-    found: list[Importance] = importances(made)[:_MOST_COLUMNS]
-    if not found:
-        return False
+def _importance(axes: Any, made: Made, insight: Insight) -> None:
+    found = list(insight.importances[:_MOST_COLUMNS])
     found.reverse()
     axes.barh(
         [_short(one.column) for one in found],
@@ -191,7 +218,35 @@ def _importance(axes: Any, made: Made) -> bool:
     axes.axvline(0, color=_GREY, lw=0.8)
     metric = made.prepared.material.metric.replace("_", " ")
     axes.set(title="Importance of columns", xlabel=f"{metric} lost when the column is shuffled")
-    return True
+
+
+def _dependence(panels: Sequence[Any], curves: Sequence[Curve]) -> None:
+    """One panel a column, on one scale, so that columns can be compared."""
+    values = [value for curve in curves for line in curve.answers.values() for value in line]
+    low, high = min(values), max(values)
+    space = 0.06 * (high - low) or 0.05
+    for axes, curve in zip(panels, curves, strict=True):
+        words = isinstance(curve.points[0], str)
+        places = range(len(curve.points)) if words else curve.points
+        for slot, (label, line) in enumerate(curve.answers.items()):
+            axes.plot(
+                places,
+                line,
+                color=_colour_of(slot),
+                lw=1.8,
+                ls="" if words else "-",  # a line between categories would mean something
+                marker="o" if words else None,
+                ms=6,
+                label=_short(label),
+            )
+        if words:
+            names = [_short(str(point)) for point in curve.points]
+            axes.set_xticks(range(len(names)), names, rotation=30, ha="right")
+        axes.set_ylim(low - space, high + space)
+        axes.grid(color="#e5e7eb", lw=0.6)
+        axes.set(title=_short(curve.column), ylabel="mean answer")
+    if len(curves[0].answers) > 1 or "" not in curves[0].answers:
+        panels[0].legend(frameon=False, fontsize=8, title="probability of", title_fontsize=8)
 
 
 def _pairs(made: Made) -> tuple[np.ndarray, np.ndarray]:
@@ -282,14 +337,12 @@ def _cluster_map(axes: Any, made: Made) -> bool:
 _PLOTS: dict[Task, dict[str, Callable[[Any, Made], bool]]] = {
     Task.CLASSIFICATION: {
         "confusion_matrix": _confusion,
-        "importance": _importance,
         "roc": _roc,
         "precision_recall": _precision_recall,
         "calibration": _calibration,
     },
     Task.REGRESSION: {
         "predicted_vs_true": _predicted,
-        "importance": _importance,
         "residuals": _residuals,
         "residual_distribution": _residual_spread,
     },

@@ -10,12 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from modelwright.bundle.encode import ColumnArrays, Encoder
-from modelwright.bundle.session import GraphRunner
+from modelwright.bundle.encode import ColumnArrays
 from modelwright.schema.metrics import Task
-from modelwright.train.answers import Answers, decide
 from modelwright.train.evaluate import higher_is_better, measure
-from modelwright.train.package import Made
+from modelwright.train.report.subject import Subject
 
 _REPEATS = 5
 _ANSWERS = 200_000  # rows answered in all: bounds the time whatever the number of columns
@@ -38,23 +36,21 @@ class Importance:
     spread: float
 
 
-def importances(made: Made) -> list[Importance]:
+def importances(subject: Subject) -> list[Importance]:
     """The model's columns, the most important first; empty for a clustering."""
-    material, winner = made.prepared.material, made.contest.winner
-    encoder = made.prepared.proof.encoder
+    material = subject.made.prepared.material
     truth = material.test_target
     if truth is None or material.task is Task.CLUSTERING:
         return []
-    names = encoder.names
+    names = subject.encoder.names
     most = max(_LEAST_ROWS, min(_MOST_ROWS, _ANSWERS // max(1, len(names) * _REPEATS)))
     generator = np.random.default_rng(material.seed)
     rows = np.sort(generator.permutation(len(truth))[:most])
-    columns = {name: made.prepared.held_out[name][rows] for name in names}
-    runner = GraphRunner(winner.graph)
+    columns = subject.rows(rows)
     sign = 1.0 if higher_is_better(material.task, material.metric) else -1.0
 
     def score(changed: ColumnArrays) -> float:
-        answers = _answers(runner, encoder, changed, material.task, winner.threshold)
+        answers = subject.answers(changed)
         found = measure(material.task, answers, truth[rows], only=material.metric).get(material.metric)
         return float("nan") if found is None else sign * found.value
 
@@ -67,12 +63,3 @@ def importances(made: Made) -> list[Importance]:
         ]
         found.append(Importance(name, float(np.mean(losses)), float(np.std(losses))))
     return sorted((one for one in found if np.isfinite(one.loss)), key=lambda one: -one.loss)
-
-
-def _answers(
-    runner: GraphRunner, encoder: Encoder, columns: ColumnArrays, task: Task, threshold: float | None
-) -> Answers:
-    scores = np.asarray(runner.run(*encoder.transform_dense(columns))[-1], dtype=np.float64)
-    if task is Task.REGRESSION:
-        return Answers(values=scores)
-    return Answers(labels=decide(scores, threshold), probabilities=scores)
