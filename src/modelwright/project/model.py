@@ -132,6 +132,9 @@ class Serve(Section):
     threshold: float | dict[str, float] | None = Field(
         default=None, description="Decision threshold of a binary classifier."
     )
+    request_log: str | None = Field(
+        default=None, description="File that also gets predictions, a line of JSON each."
+    )
 
 
 class Drift(Section):

@@ -44,6 +44,7 @@ def project_target(project: Project, settings: Settings) -> Target:
         store_url=settings.store_url,
         project_file=str(project.path),
         new_classes=project.file.retrain.new_classes,
+        request_log=str(project.resolve(log)) if (log := project.file.serve.request_log) else "",
     )
 
 
