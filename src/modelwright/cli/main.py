@@ -40,6 +40,7 @@ VERBS: dict[str, Entry] = {
     "jobs": Entry("jobs", MAKE, "List a project's retrainings, or cancel one."),
     "worker": Entry("worker", MAKE, "Do a project's retrainings."),
     "bundle": Entry("bundle", MAKE, "Examine a bundle."),
+    "package": Entry("package", MAKE, "Make a Python package of a version."),
     "serve": Entry("serve", USE, "Serve released versions over HTTP."),
     "predict": Entry("predict", USE, "Answer rows from a file or the command line."),
     "evaluate": Entry("evaluate", USE, "Measure a running service with labelled rows."),
