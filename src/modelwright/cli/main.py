@@ -48,6 +48,7 @@ VERBS: dict[str, Entry] = {
     "drift": Entry("drift", USE, "Tell whether rows are distributed as the training data was."),
     "feedback": Entry("feedback", USE, "Tell what was true of predictions."),
     "keys": Entry("keys", USE, "Make, list and revoke API keys."),
+    "deploy": Entry("deploy", USE, "Write the files that other programs run a project by."),
     "top": Entry("top", SEE, "Show what a running server does now."),
     "dashboard": Entry("dashboard", SEE, "Show all projects of this machine in a browser."),
     "why": Entry("why", SEE, "Say where an answer came from."),
