@@ -1,6 +1,6 @@
 """The dashboard and the log's search over ten million predictions, on SQLite and PostgreSQL."""
 
-from __future__ import annotations
+from __future__ import importlib
 
 import asyncio
 import statistics
@@ -229,13 +229,12 @@ def _row(what: str, took: float, budget: float) -> Row:
 def _databases(folder: Path) -> Iterator[tuple[str, str]]:
     yield "SQLite", f"sqlite:///{folder / 'history.db'}"
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
-    from servers import PostgresServer, postgres_programs
-
-    programs = postgres_programs()
+    servers: Any = importlib.import_module("servers")  # the tests' own, which start PostgreSQL
+    programs = servers.postgres_programs()
     if programs is None:
         print("   PostgreSQL's server programs are not installed; it is left out", flush=True)
         return
-    with PostgresServer(programs) as server:
+    with servers.PostgresServer(programs) as server:
         yield "PostgreSQL", server.create_database()
 
 
