@@ -1,8 +1,9 @@
 """The dashboard and the log's search over ten million predictions, on SQLite and PostgreSQL."""
 
-from __future__ import importlib
+from __future__ import annotations
 
 import asyncio
+import importlib
 import statistics
 import sys
 import time
@@ -160,7 +161,8 @@ class _House:
     def __init__(self, store: SqlStore, folder: Path) -> None:
         self.gate = Gate(guard_pages=True)
         self.work_dir = folder
-        self.secure, self.most_bytes, self.stopping = False, 1 << 20, None
+        self.secure, self.most_bytes = False, 1 << 20
+        self.stopping: asyncio.Event | None = None
         self._store = store
 
     def rooms(self) -> list[Room]:
