@@ -40,6 +40,7 @@ VERBS: dict[str, Entry] = {
     "jobs": Entry("jobs", MAKE, "List a project's retrainings, or cancel one."),
     "worker": Entry("worker", MAKE, "Do a project's retrainings."),
     "bundle": Entry("bundle", MAKE, "Examine a bundle."),
+    "package": Entry("package", MAKE, "Make a Python package of a version."),
     "serve": Entry("serve", USE, "Serve released versions over HTTP."),
     "predict": Entry("predict", USE, "Answer rows from a file or the command line."),
     "evaluate": Entry("evaluate", USE, "Measure a running service with labelled rows."),
@@ -47,6 +48,7 @@ VERBS: dict[str, Entry] = {
     "drift": Entry("drift", USE, "Tell whether rows are distributed as the training data was."),
     "feedback": Entry("feedback", USE, "Tell what was true of predictions."),
     "keys": Entry("keys", USE, "Make, list and revoke API keys."),
+    "deploy": Entry("deploy", USE, "Write the files that other programs run a project by."),
     "top": Entry("top", SEE, "Show what a running server does now."),
     "dashboard": Entry("dashboard", SEE, "Show all projects of this machine in a browser."),
     "why": Entry("why", SEE, "Say where an answer came from."),
@@ -57,6 +59,7 @@ VERBS: dict[str, Entry] = {
     "reproduce": Entry("reproduce", SEE, "Make a version again from what was recorded, and compare."),
     "config": Entry("config", SEE, "Show every setting, its value and its source."),
     "doctor": Entry("doctor", SEE, "Find what is missing, and say what to do."),
+    "demo": Entry("demo", SEE, "Show the product at work, with everything real but the world."),
     "schema": Entry("schema", SEE, "Print the JSON Schema of the project file."),
     "completion": Entry("completion", SEE, "Print the completion script of a shell."),
 }

@@ -88,8 +88,8 @@ async def _work(child: Child, tell: Callable[[Word], None]) -> int:
         store=store,
         gate=gate,
         run_dir=Path(child.run_dir),
-        projects=Projects(settings.targets),
         stopping=stop,
+        projects=Projects(settings.targets),
     )
     swapper = Swapper(
         engine,

@@ -51,11 +51,9 @@ def exposition(
     return encode(registry), content_type
 
 
-def families(
-    run_dir: Path, deployments: Mapping[str, Deployment], backlog: Mapping[str, int]
-) -> Iterator[Metric]:
-    """The same metrics one by one, for those who describe them."""
-    yield from _Boards(run_dir, deployments, backlog).collect()
+def described(run_dir: Path) -> Iterator[Metric]:
+    """Every metric there is, without a sample, for those who describe them."""
+    yield from _Boards(run_dir, {}, {"bytes": 0, "segments": 0}).collect()
     yield from watched_families({})
 
 
