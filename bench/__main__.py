@@ -19,6 +19,7 @@ NAMES = (
     "while_training",
     "fuzz",
     "drift",
+    "monitors",
     "history",
     "products",
 )
