@@ -160,9 +160,11 @@ class Server:
         env: dict[str, str] | None = None,
         port: int | None = 0,
         monitor: bool = False,
+        retrain: bool = False,
     ) -> None:
         listen = [] if port is None else ["--port", str(port)]
         listen += [] if monitor else ["--no-monitor"]
+        listen += [] if retrain else ["--no-retrain"]
         self.log = cwd / "server.log"
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -172,7 +174,6 @@ class Server:
                     "modelwright",
                     "serve",
                     "--json",
-                    "--no-retrain",
                     *listen,
                     *map(str, arguments),
                 ],

@@ -54,6 +54,9 @@ class Data(Section):
     split: Split = Split()
 
 
+_Length = Annotated[int, Field(ge=1, le=10)]
+
+
 class Feature(Section):
     """What is known of a column beyond what its values show. Only what differs from what was inferred."""
 
@@ -70,6 +73,15 @@ class Feature(Section):
     encoder: str | None = Field(
         default=None, description="Image or text columns: an encoder given as an ONNX file."
     )
+    words: tuple[_Length, _Length] | None = Field(
+        default=None, description="Text: shortest and longest run of words that is a term; default [1, 2]."
+    )
+    chars: tuple[_Length, _Length] | None = Field(
+        default=None, description="Text: the same for runs of characters within words; default none."
+    )
+    terms: int | None = Field(
+        default=None, ge=1, le=200_000, description="Text: most terms kept of either kind; default 5000."
+    )
 
 
 CandidateSpec = str | dict[str, dict[str, Any]]
@@ -83,6 +95,22 @@ class Search(Section):
     timeout: str | float = Field(default="10m", description="Seconds, or a length such as 90s, 10m, 1h.")
 
 
+class Cost(Section):
+    """What a wrong answer costs, in any unit; the second label is the positive one."""
+
+    false_negative: float = Field(gt=0, description="Of a positive that was not found.")
+    false_positive: float = Field(gt=0, description="Of a false alarm.")
+
+
+class Decision(Section):
+    """What the decision threshold of a binary classifier is chosen for: one of these."""
+
+    cost: Cost | None = Field(default=None, description="The least cost.")
+    precision: float | None = Field(
+        default=None, gt=0, le=1, description="As many found as possible at this precision."
+    )
+
+
 class Train(Section):
     """Which models to try and how the winner is picked."""
 
@@ -91,6 +119,10 @@ class Train(Section):
     search: Search = Search()
     class_weight: Literal["balanced", "none"] | None = Field(
         default=None, description="Default: balanced when rare."
+    )
+    decision: Decision | None = Field(
+        default=None,
+        description="What the threshold is chosen for, on validation rows; default: the likelier label.",
     )
 
 
@@ -111,6 +143,9 @@ class Serve(Section):
     port: int = Field(default=5000, ge=1, le=65535, description="Port the server listens on.")
     threshold: float | dict[str, float] | None = Field(
         default=None, description="Decision threshold of a binary classifier."
+    )
+    request_log: str | None = Field(
+        default=None, description="File that also gets predictions, a line of JSON each."
     )
 
 
@@ -199,6 +234,9 @@ class Retrain(Section):
         default=None,
         description="A row counts half as much in training for each such time that another came after it. "
         "The base data count as old as the oldest row that was sent.",
+    )
+    per_client: int | None = Field(
+        default=None, ge=1, description="Take at most this many newest labelled rows of one client."
     )
     proof: Literal["auto", "better", "not_worse"] = Field(
         default="auto",

@@ -32,6 +32,7 @@ from modelwright.serve.journal.writer import JournalWriter
 from modelwright.serve.live import Assigned
 from modelwright.serve.metrics.meter import BoardMeter
 from modelwright.serve.plan import bundle_target, serve_settings
+from modelwright.serve.projects import Projects
 from modelwright.serve.repeats import Repeats
 from modelwright.serve.settings import ServeSettings
 from modelwright.serve.site import Site
@@ -164,7 +165,13 @@ def _open_site(given: ServeSettings | None) -> Site:
         journal.declare(deployment.context)
         engine.deployments[target.name] = deployment
     return Site(
-        settings=settings, engine=engine, meter=meter, store=store, gate=open_gate(settings), run_dir=run_dir
+        settings=settings,
+        engine=engine,
+        meter=meter,
+        store=store,
+        gate=open_gate(settings),
+        run_dir=run_dir,
+        projects=Projects(settings.targets),
     )
 
 
@@ -193,7 +200,7 @@ class _Courier:
         try:
             if self._stores is None:
                 self._stores = Stores(self._settings.store_url, self._settings.store_urls)
-            delivery = Delivery(self._settings.journals, self._stores)
+            delivery = Delivery(self._settings.journals, self._stores, self._settings.request_logs)
             try:
                 _await_lock(delivery)
                 while delivery.run_once():

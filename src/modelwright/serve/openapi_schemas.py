@@ -189,14 +189,16 @@ def _model_answer(entry: ModelEntry) -> Json:
         )
     names = label_names(entry)
     probability: Json = {"type": "number", "minimum": 0, "maximum": 1.0001}
-    return _object(
-        {
-            "prediction": {"enum": list(entry.labels), "description": entry.target},
-            "prediction_name": {"enum": list(names)},
-            "confidence": probability,
-            "probabilities": _object(dict.fromkeys(names, probability)),
-        }
-    )
+    fields: Json = {
+        "prediction": {"enum": list(entry.labels), "description": entry.target},
+        "prediction_name": {"enum": list(names)},
+        "confidence": probability,
+        "probabilities": _object(dict.fromkeys(names, probability)),
+    }
+    if entry.threshold is not None:
+        fields["score"] = {**probability, "description": f"Probability of {names[1]}."}
+        fields["threshold"] = {"const": entry.threshold, "description": f"{names[1]} from this score on."}
+    return _object(fields)
 
 
 def target(models: Sequence[ModelEntry]) -> Json:
@@ -296,5 +298,68 @@ INFER: Json = {
             },
         },
         "outputs": {"type": "array", "items": {"type": "object", "required": ["name"]}},
+    },
+}
+
+TRIGGER: Json = {
+    "type": "object",
+    "properties": {
+        "reason": {"type": "string", "minLength": 1, "maxLength": 1000},
+        "force_retrain": {
+            "type": "boolean",
+            "description": "False: only where the project's own threshold is reached.",
+        },
+        "trigger_threshold": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": 1_000_000_000,
+            "description": "Only where so many new labelled rows wait.",
+        },
+    },
+}
+ALERTMANAGER: Json = {
+    "type": "object",
+    "required": ["version", "alerts"],
+    "properties": {
+        "version": {"const": "4"},
+        "alerts": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["status"],
+                "properties": {
+                    "status": {"enum": ["firing", "resolved"]},
+                    "labels": {"type": "object", "additionalProperties": {"type": "string"}},
+                    "annotations": {"type": "object", "additionalProperties": {"type": "string"}},
+                    "startsAt": {"type": "string", "format": "date-time"},
+                    "fingerprint": {"type": "string"},
+                },
+            },
+        },
+    },
+}
+ALERT_EXAMPLE: Json = {
+    "version": "4",
+    "status": "resolved",
+    "alerts": [
+        {
+            "status": "resolved",
+            "labels": {"alertname": "LiveQualityLow"},
+            "annotations": {"summary": "f1 is below 0.9"},
+            "startsAt": "2026-11-21T11:20:24Z",
+            "fingerprint": "9f8e7d6c5b4a3210",
+        }
+    ],
+}
+THRESHOLDS: Json = {
+    "type": "object",
+    "required": ["thresholds"],
+    "properties": {
+        "thresholds": {
+            "type": "object",
+            "minProperties": 1,
+            "description": "Values by name; null takes one back to what the project file says.",
+        },
+        "reason": {"type": "string", "maxLength": 1000},
     },
 }

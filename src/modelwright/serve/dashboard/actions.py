@@ -204,12 +204,13 @@ def cancel(store: Store, wish: Wish) -> Done:
 
 def retrain(store: Store, wish: Wish) -> Done:
     """Ask for a retraining."""
-    reason = wish.reason()
-    job = store.jobs.add(wish.room.project, trigger="manual", reason=reason, settings={"client": wish.actor})
-    store.events.add(
-        wish.room.project, "retrain_asked", f"A retraining was asked for: {reason}", _data(wish, job=job.id)
-    )
-    return Done("The retraining waits for a worker.", f"jobs/{job.id}")
+    from modelwright.monitor.due import Wish as Retraining
+    from modelwright.monitor.due import ask
+
+    asked = Retraining("manual", wish.reason())
+    job, made = ask(store, wish.room.project, asked, settings={"client": wish.actor, **_data(wish)})
+    words = "The retraining waits for a worker." if made else "One was asked for already, and is not over."
+    return Done(words, f"jobs/{job.id}")
 
 
 def label(store: Store, wish: Wish) -> Done:
