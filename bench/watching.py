@@ -59,7 +59,7 @@ def _explained(folder: Path) -> float:
     random = np.random.default_rng(0)
     matrix = random.normal(size=(4_000, 30))
     target = (matrix[:, 0] + matrix[:, 1] * matrix[:, 2] > 0).astype(int)
-    model = xgboost.XGBClassifier(n_estimators=100, max_depth=6)
+    model = xgboost.XGBClassifier(n_estimators=100, max_depth=6, n_jobs=1)
     helpers().write_numeric_bundle(folder / "explained", model, names, matrix, target, labels=(0, 1))
     bundle = open_bundle(folder / "explained")
     background = bundle.background("model")
