@@ -22,6 +22,7 @@ NAMES = (
     "monitors",
     "history",
     "products",
+    "watching",
 )
 
 
