@@ -19,6 +19,7 @@ import httpx
 import msgspec
 import numpy as np
 
+from modelwright.bundle.background import stored as stored_rows
 from modelwright.bundle.encode import Encoder
 from modelwright.bundle.export import export_model
 from modelwright.bundle.format import BundleSchema, Manifest, ModelEntry
@@ -98,6 +99,9 @@ def write_numeric_bundle(
             reference=reference,
             derive_source=derive,
             example={"request": {"features": row}, "response": {}},
+            background={
+                "model": stored_rows({name: values[::5][:64] for name, values in columns.items()}, names)
+            },
         ),
     )
 
@@ -156,9 +160,11 @@ class Server:
         env: dict[str, str] | None = None,
         port: int | None = 0,
         monitor: bool = False,
+        retrain: bool = False,
     ) -> None:
         listen = [] if port is None else ["--port", str(port)]
         listen += [] if monitor else ["--no-monitor"]
+        listen += [] if retrain else ["--no-retrain"]
         self.log = cwd / "server.log"
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -168,7 +174,6 @@ class Server:
                     "modelwright",
                     "serve",
                     "--json",
-                    "--no-retrain",
                     *listen,
                     *map(str, arguments),
                 ],

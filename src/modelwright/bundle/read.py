@@ -23,6 +23,7 @@ from modelwright.bundle.derive import Derive
 from modelwright.bundle.encode import ColumnArrays, Encoder
 from modelwright.bundle.format import BundleSchema, Manifest, ModelEntry
 from modelwright.bundle.integrity import NO_SEAL, content_hash, seal_of, sha256
+from modelwright.bundle.pictures import blank
 from modelwright.bundle.rows import RowReader
 from modelwright.bundle.session import GraphRunner
 from modelwright.errors import ExitCode, ModelwrightError
@@ -145,12 +146,11 @@ class Bundle:
         Raises:
             BundleInvalid: A model cannot answer at all.
         """
-        columns = {column.name: _plausible(column) for column in self.schema.features}
-        many = {name: np.repeat(values, 8) for name, values in columns.items()}
         try:
             for _ in range(runs):
+                columns = {column.name: _plausible(column) for column in self.schema.features}
                 self.answer(columns)
-                self.answer(many)
+                self.answer({name: np.repeat(values, 8) for name, values in columns.items()})
         # ONNX Runtime raises classes of its own making; whichever it is, this bundle cannot serve.
         except Exception as error:
             raise BundleInvalid(
@@ -369,6 +369,10 @@ def _load_model(
         raise BundleInvalid(
             f"The bundle's file '{layout.ENCODING}' says nothing of model '{entry.name}'.", _RESTORE
         )
+    for name in encoder.graph_files:
+        if name not in files:
+            raise BundleInvalid(f"The bundle does not list the file '{name}', which it needs.", _RESTORE)
+    _equip(encoder, files)
     try:
         return LoadedModel(entry, encoder, files[entry.file], threads=threads)
     except MemoryError as error:
@@ -380,6 +384,19 @@ def _load_model(
     except Exception as error:
         raise BundleInvalid(
             f"The bundle's file '{entry.file}' cannot be loaded by ONNX Runtime: {error}.", _RESTORE
+        ) from error
+
+
+def _equip(encoder: Encoder, files: dict[str, bytes]) -> None:
+    try:
+        encoder.equip_from(files)
+    except ModelwrightError:
+        raise
+    # The same as for a model's graph.
+    except Exception as error:
+        names = ", ".join(encoder.graph_files)
+        raise BundleInvalid(
+            f"The bundle's image encoder ({names}) cannot be loaded by ONNX Runtime: {error}.", _RESTORE
         ) from error
 
 
@@ -396,5 +413,8 @@ def _plausible(column: Column) -> np.ndarray:
     if column.kind is Kind.DATETIME:
         return np.array([int((column.observed_min or 0.0) * 1e6)], dtype=np.int64).view("datetime64[us]")
     values = np.empty(1, dtype=object)
+    if column.kind is Kind.IMAGE:
+        values[0] = blank()
+        return values
     values[0] = column.categories[0] if column.categories else str(column.example or "a")
     return values

@@ -119,6 +119,7 @@ class Judging:
             read_profile(description.reference),
             effective.quality_window,
             tuple(effective.monitor.segments),
+            beside=description in self.beside,
         )
         records = live_quality(looked)
         if not estimate:

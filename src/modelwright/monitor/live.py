@@ -17,6 +17,7 @@ from modelwright.bundle.read import Description
 from modelwright.monitor import quality
 from modelwright.monitor.answered import Answered, number, read_answered
 from modelwright.monitor.estimate import LEAST_ROWS, calibrate, estimate
+from modelwright.monitor.formulas import confusion
 from modelwright.schema.columns import Kind
 from modelwright.schema.metrics import Metric, Task
 from modelwright.schema.profile import Profile
@@ -41,6 +42,7 @@ class Looked:
         profile: Of its training data.
         window: Labelled rows that are judged together, the newest ones.
         segments: Columns by whose values quality is told apart; empty for those of few values.
+        beside: Whether it may be a shadow, judged by the labels of the predictions it ran beside.
     """
 
     store: Store
@@ -49,6 +51,7 @@ class Looked:
     profile: Profile
     window: int
     segments: tuple[str, ...] = ()
+    beside: bool = False
 
     @property
     def version(self) -> int:
@@ -96,9 +99,28 @@ def _labelled(looked: Looked) -> _Labelled:
     records = looked.store.predictions.history(
         looked.project, limit=looked.window, version=looked.version, labelled=True
     )[::-1]
-    labels = looked.store.labels.latest(looked.project, [record.id for record in records])
-    rows = read_answered(looked.description, [record for record in records if record.id in labels])
+    labels = dict(looked.store.labels.latest(looked.project, [record.id for record in records]))
+    found = [record for record in records if record.id in labels]
+    if looked.beside and len(found) < looked.window:
+        found = [*_shadowed(looked, labels), *found]
+    rows = read_answered(looked.description, found)
     return _Labelled(rows, [labels[id] for id in rows.ids])
+
+
+def _shadowed(looked: Looked, labels: dict[str, LabelRecord]) -> list[PredictionRecord]:
+    """What a shadow said beside the newest labelled predictions; their labels are put to its ids."""
+    beside = looked.store.predictions.history(looked.project, limit=looked.window, labelled=True)[::-1]
+    told = looked.store.labels.latest(looked.project, [record.id for record in beside])
+    names = {shadow_id(record.id, looked.version): record.id for record in beside}
+    shadows = looked.store.predictions.get_many(looked.project, list(names))
+    found = [shadows[name] for name, id in names.items() if name in shadows and id in told]
+    labels |= {record.id: told[names[record.id]] for record in found}
+    return found
+
+
+def shadow_id(id: str, version: int) -> str:
+    """What the log calls a shadow's answer beside the prediction ``id``."""
+    return f"{id}~v{version}"
 
 
 def _coverage(looked: Looked, labelled: _Labelled) -> dict[str, Any]:
@@ -179,7 +201,7 @@ def _classification(
     def measure(mask: np.ndarray) -> Mapping[str, Metric]:
         return quality.classification(truth[mask], answers[mask], len(labels))
 
-    table = quality.confusion(truth, answers, len(labels))
+    table = confusion(truth, answers, len(labels))
     return {
         "metrics": plain(quality.classification(truth, answers, len(labels), probabilities)),
         "classes": plain(quality.by_class(table, labels))[:_MOST_CLASSES],
@@ -231,6 +253,7 @@ def estimated(looked: Looked, entry: ModelEntry) -> dict[str, Any] | None:
             looked.description,
             looked.profile,
             max(looked.window, _MOST_CALIBRATING),
+            beside=looked.beside,
         )
     )
     rows = read_answered(looked.description, _newest(looked))

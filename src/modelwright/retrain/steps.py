@@ -121,7 +121,7 @@ class Steps:
         note = assemble(
             self.project,
             open_bundle(self.settings.work_dir / champion.bundle),
-            additions(self.store, self.project.name),
+            additions(self.store, self.project.name, per_client=self.project.file.retrain.per_client),
             job=self.job.id,
             work_dir=self.settings.work_dir,
             labels_seen=labels,

@@ -32,6 +32,7 @@ from modelwright.serve.journal.writer import JournalWriter
 from modelwright.serve.live import Assigned
 from modelwright.serve.metrics.meter import BoardMeter
 from modelwright.serve.plan import bundle_target, serve_settings
+from modelwright.serve.projects import Projects
 from modelwright.serve.repeats import Repeats
 from modelwright.serve.settings import ServeSettings
 from modelwright.serve.site import Site
@@ -164,7 +165,13 @@ def _open_site(given: ServeSettings | None) -> Site:
         journal.declare(deployment.context)
         engine.deployments[target.name] = deployment
     return Site(
-        settings=settings, engine=engine, meter=meter, store=store, gate=open_gate(settings), run_dir=run_dir
+        settings=settings,
+        engine=engine,
+        meter=meter,
+        store=store,
+        gate=open_gate(settings),
+        run_dir=run_dir,
+        projects=Projects(settings.targets),
     )
 
 

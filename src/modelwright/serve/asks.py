@@ -84,7 +84,8 @@ class Ask:
         """The rows as the log keeps them."""
         values = self.values
         if values is None:
-            return self.rows
+            keep = None if self.deployment is None else self.deployment.row_log
+            return self.rows if keep is None else [keep(row) for row in self.rows]
         if not self.carried or self.deployment is None:
             return (values,)
         return ({**dict(zip(self.deployment.inputs.names, values, strict=True)), **self.carried},)

@@ -22,6 +22,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
         project_file: The project's file, where thresholds stand and it is retrained from; empty where
             it is not here.
         new_classes: Whether truths may name a class that the model does not know.
+        bundles_url: Object storage where a release's bundle is fetched from if it is not here.
         retrain: Whether a retraining is started here; else its job waits for a worker elsewhere.
         request_log: File that also gets predictions as JSON lines; empty for none.
     """
@@ -34,6 +35,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     store_url: str = ""
     project_file: str = ""
     new_classes: bool = False
+    bundles_url: str = ""
     retrain: bool = True
     request_log: str = ""
 
@@ -47,6 +49,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         receive_seconds: How long a request may take to arrive.
         keep_alive_seconds: How long an idle connection is kept.
         connections: Most connections of one worker at once.
+        waiting_per_client: Most samples that wait to be trained on, and labels that wait for their
+            prediction, of one client.
     """
 
     body_bytes: int = 32 * MEGABYTE
@@ -54,6 +58,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     receive_seconds: float = 30.0
     keep_alive_seconds: int = 75
     connections: int = 4096
+    waiting_per_client: int = 100_000
 
 
 class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -24,6 +24,7 @@ from modelwright.serve.lane import Lane, LaneProtocol, sweep
 from modelwright.serve.live import LiveFile
 from modelwright.serve.metrics.meter import BoardMeter
 from modelwright.serve.processes import announce
+from modelwright.serve.projects import Projects
 from modelwright.serve.repeats import Repeats
 from modelwright.serve.settings import Child, Word
 from modelwright.serve.site import Site
@@ -88,6 +89,7 @@ async def _work(child: Child, tell: Callable[[Word], None]) -> int:
         gate=gate,
         run_dir=Path(child.run_dir),
         stopping=stop,
+        projects=Projects(settings.targets),
     )
     swapper = Swapper(
         engine,

@@ -289,7 +289,7 @@ class KeyRecord(msgspec.Struct, frozen=True, kw_only=True):
         id: The public part of the key, by which it is found and named in logs.
         name: What people call it.
         hash: Of the secret part, with everything needed to check it (method, salt).
-        scopes: What it may do: "predict", "feedback", "read", "admin".
+        scopes: What it may do: "predict", "feedback", "read", "retrain", "admin".
         expires: From when on it is refused; None for never.
         revoked: Since when it is refused; None while it is good.
     """

@@ -112,7 +112,8 @@ class _Workshop:
     def fit(self, candidate: Candidate, matrix: Any, rows: np.ndarray | None) -> Any:
         """A fitted estimator; ``rows`` are positions of training rows, ``None`` for all."""
         material = self.material
-        estimator: Any = candidate.build(cores=_cores(candidate, material))
+        layout = material.layout(candidate.recipe) if candidate.confined else {}
+        estimator: Any = candidate.build(cores=_cores(candidate, material), layout=layout)
         arguments: dict[str, Any] = {}
         if material.weights is not None and not any(name in candidate.settings for name in _BALANCING):
             if candidate.weighted:

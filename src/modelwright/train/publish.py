@@ -111,6 +111,7 @@ class Publisher:
         ]
         self.progress.stage(Stage.WRITE)
         manifest = self._write(models, folder, version, run=winners[0])
+        self._put_away(folder, version)
         _keep_learned(models, report)
         outcome = self._outcome(models, decision, manifest, folder, report, parent)
         write_report(facts(outcome, models, insights, plots, self._provenance(manifest)), report)
@@ -228,6 +229,14 @@ class Publisher:
         )
         source = derive_source(self.project.features_path)
         return write_bundle(folder, contents(models, origin, derive_source=source))
+
+    def _put_away(self, folder: Path, version: int) -> None:
+        """Let servers on other machines have the bundle before anything says that it is there."""
+        if self.settings.bundles_url:
+            # Imported here: Arrow's file systems are needed where there is such a storage only.
+            from modelwright.bundle.objects import address_of, push
+
+            push(folder, address_of(self.settings.bundles_url, self.project.name, version))
 
     def _record(  # noqa: PLR0917 - the parts of one version
         self,

@@ -44,6 +44,7 @@ class Stream:
         self.now = START
         self.number = 0
         self.version = 1
+        self.beside: tuple[int, ...] = ()
         self.settings: dict[str, Any] = {}
         for number in (1, 2):
             if self.store.versions.get("iris", number) is None:
@@ -104,7 +105,10 @@ class Stream:
 
     def look(self, monitors: Monitors | None = None) -> int:
         """One look at the live version."""
-        watched = Watched(version=self.version, bundle=self.bundles / f"v{self.version}", since=START)
+        beside = tuple(self.bundles / f"v{number}" for number in self.beside)
+        watched = Watched(
+            version=self.version, bundle=self.bundles / f"v{self.version}", since=START, beside=beside
+        )
         return (monitors or self.monitors).look(watched, self.effective())
 
     def events(self, kind: str) -> list[Any]:

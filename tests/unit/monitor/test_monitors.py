@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 from datetime import datetime, timedelta
 
+import msgspec
 import pytest
 
+from modelwright.monitor.live import shadow_id
 from modelwright.monitor.memory import STATE, Memory, keep, remembered
 from modelwright.monitor.monitors import Monitors
 from modelwright.monitor.standing import LIVE, live_view
+from modelwright.serve import wording
 from modelwright.store.errors import StoreUnavailable
 from watched import rows
 
@@ -244,3 +247,28 @@ def test_memory_is_written_whole(stream):
     """An empty memory comes back as it was."""
     keep(stream.store, "iris", Memory(version=3))
     assert remembered(stream.store, "iris") == Memory(version=3)
+
+
+def test_a_shadow_is_judged_by_the_labels_beside_it(stream):
+    """Its answers have ids of their own and no labels; those of the champion's answers are theirs too."""
+    matrix, target = rows(300, 98)
+    ids = stream.answer(matrix, target, label_every=1)
+    said = [
+        msgspec.structs.replace(
+            record,
+            id=f"{record.id}~v2",
+            version=2,
+            role="challenger",
+            outputs={"prediction": 1 - record.outputs["prediction"]},
+        )
+        for record in stream.store.predictions.get_many("iris", ids).values()
+    ]
+    stream.store.predictions.add(said)
+    assert wording.shadow_id("a", 2) == shadow_id("a", 2)
+    stream.beside = (2,)
+    stream.look()
+    quality = {
+        view.version: view.metrics["accuracy"].value for view in live_view(stream.store, "iris").quality
+    }
+    assert quality[1] + quality[2] == pytest.approx(1)
+    assert {window.version for window in stream.store.windows.list("iris", kind="quality")} == {1, 2}

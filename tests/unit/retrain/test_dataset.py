@@ -119,3 +119,42 @@ def test_several_models_over_a_built_table_take_up_what_was_sent(tmp_path):
     prices = set(told.data["rows"]["price"])
     assert {id for id in prices if id.startswith("sample:")} <= {f"sample:{n}" for n in range(2, 41, 2)}
     assert any(id.startswith("sample:") for id in told.data["rows"]["kind"])
+
+
+def test_a_clustering_meets_the_champion_by_its_silhouette(tmp_path):
+    """New base data make a new clustering; both part the same new rows, and the duel says how well."""
+    generator = np.random.default_rng(0)
+
+    def blobs(count: int) -> pa.Table:
+        centre = generator.integers(0, 3, count) * 4.0
+        spread = generator.normal(0, 0.5, (2, count))
+        return pa.table({"x": centre + spread[0], "y": centre + spread[1]})
+
+    first = blobs(200)
+    pa_csv.write_csv(first, tmp_path / "data.csv")
+    (tmp_path / "project.yaml").write_text(
+        "name: groups\ntask: clustering\ndata: {source: data.csv}\ntrain: {candidates: [kmeans]}\n"
+    )
+    project = load(tmp_path)
+    settings = resolve(project, environ={})
+    with open_store(path=project.working / "store.db") as store:
+        assert train_project(project, store=store, settings=settings).released
+        pa_csv.write_csv(pa.concat_tables([first, blobs(200)]), tmp_path / "data.csv")
+        store.jobs.add("groups", trigger="manual", reason="more data")
+        job = store.jobs.take("groups", "me", seconds=60)
+        assert run_job(project, settings, store, job) is JobState.PROMOTED
+        (duel,) = store.events.list("groups", kind="duel")
+    numbers = duel.data["models"]["model"]
+    assert (numbers["gain"]["metric"], numbers["proof"]) == ("silhouette", "not_worse")
+    assert numbers["rows"] >= 20
+
+
+def test_a_class_that_is_new_is_learned_and_counts_in_the_duel(served):
+    """The champion never answers it and is measured on its rows all the same, so the challenger leads."""
+    served.again(new_classes=True, proof="not_worse")
+    served.give([{**row, "label": "maybe", "size": 30.0 + row["size"]} for row in rows(60, 4)])
+    job = taken(served)
+    go(served, job)
+    (duel,) = served.store.events.list("shop", kind="duel")
+    gain = duel.data["models"]["model"]["gain"]
+    assert gain["challenger"] > gain["champion"]

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from modelwright.serve.metrics.prometheus import families
+from modelwright.serve.metrics.prometheus import described
 
 
 def page() -> str:
@@ -26,7 +26,7 @@ def _lines() -> Iterator[str]:
     yield "| metric | type | labels | what |"
     yield "| --- | --- | --- | --- |"
     with tempfile.TemporaryDirectory() as folder:
-        found = list(families(Path(folder), {}, {"bytes": 0, "segments": 0}))
+        found = list(described(Path(folder)))
     for family in found:
         labels = ", ".join(f"`{label}`" for label in getattr(family, "_labelnames", ()))
         yield f"| `{family.name}` | {family.type} | {labels} | {family.documentation} |"

@@ -36,7 +36,8 @@ class Line:
 def view(look: Look) -> dict[str, Any]:
     """The thresholds, the rest of the project file, and where things are kept."""
     project, problem = _project(look.room.file)
-    held = effective(project, look.store.overrides.list(look.room.project)).entries if not problem else ()
+    broken = project is None and look.room.file
+    held = () if broken else effective(project, look.store.overrides.list(look.room.project)).entries
     watched = {entry.name for entry in held}
     return {
         "problem": problem,
@@ -50,10 +51,7 @@ def view(look: Look) -> dict[str, Any]:
 
 def _project(file: str) -> tuple[Project | None, str]:
     if not file:
-        return (
-            None,
-            "The project's file is not here: only a bundle is served, so there are no thresholds to show.",
-        )
+        return None, "The project's file is not here; what it may say of other settings is not known."
     try:
         return load(file), ""
     except ModelwrightError as error:

@@ -78,8 +78,11 @@ def view(look: Look) -> dict[str, Any]:
 
 
 def findings(window: WindowRecord | None) -> list[Finding]:
-    """A window's findings, typed."""
-    return [] if window is None else msgspec.convert(window.data.get("findings", []), list[Finding])
+    """A window's findings, typed; none where another release kept them in another form."""
+    try:
+        return [] if window is None else msgspec.convert(window.data.get("findings", []), list[Finding])
+    except msgspec.ValidationError:
+        return []
 
 
 def ranked(found: list[Finding], alarms: list[StandingAlarm], events: list[EventRecord]) -> list[Ranked]:

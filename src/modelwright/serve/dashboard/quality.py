@@ -85,8 +85,11 @@ def view(look: Look) -> dict[str, Any]:
 
 
 def metrics_of(window: WindowRecord) -> Metrics:
-    """A window's metrics, typed."""
-    return msgspec.convert(window.data.get("metrics", {}), Metrics)
+    """A window's metrics, typed; none where another release kept them in another form."""
+    try:
+        return msgspec.convert(window.data.get("metrics", {}), Metrics)
+    except msgspec.ValidationError:
+        return {}
 
 
 def over_time(windows: list[WindowRecord], metric: str, floor: float | None) -> Trend:

@@ -15,11 +15,10 @@ from pathlib import Path
 
 from modelwright.errors import ModelwrightError
 from modelwright.monitor.monitors import Monitors, Watched
-from modelwright.monitor.thresholds import Effective, effective
-from modelwright.project.load import Project, load
 from modelwright.serve.keeping.stores import Stores
 from modelwright.serve.live import Assigned, LiveFile
 from modelwright.serve.processes import announce
+from modelwright.serve.projects import ProjectFile
 from modelwright.serve.settings import Child, Target
 from modelwright.store import clock
 from modelwright.store.errors import StoreUnavailable
@@ -56,7 +55,7 @@ class ProjectMonitors:
         self._owner = f"{socket.gethostname()}-{os.getpid()}"
         self._renewed = 0.0
         self._next = 0.0
-        self._file = _ProjectFile(target.project_file)
+        self._file = ProjectFile(target.project, target.project_file)
         self._told = ""
 
     def look(self) -> bool:
@@ -75,7 +74,7 @@ class ProjectMonitors:
         if self._assigned is None or not self._elected(now):
             return False
         try:
-            return self._monitors.look(_watched(self._assigned), self._effective()) > 0
+            return self._monitors.look(_watched(self._assigned), self._file.effective(self._store)) > 0
         except StoreUnavailable:
             raise
         except ModelwrightError as error:
@@ -108,38 +107,10 @@ class ProjectMonitors:
         self._renewed = now if held else 0.0
         return held
 
-    def _effective(self) -> Effective:
-        return effective(self._file.project(), self._store.overrides.list(self._target.project))
-
     def _tell(self, message: str) -> None:
         if message != self._told:
             logger.warning(message)
         self._told = message
-
-
-class _ProjectFile:
-    """A project file that is read again when it changed; a broken one leaves the last good one in force."""
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-        self._stamp = 0
-        self._project: Project | None = None
-
-    def project(self) -> Project | None:
-        """The project, or ``None`` where it never was here."""
-        if not self._path:
-            return None
-        try:
-            stamp = Path(self._path).stat().st_mtime_ns
-        except OSError:
-            return self._project
-        if stamp != self._stamp:
-            self._stamp = stamp
-            try:
-                self._project = load(self._path)
-            except ModelwrightError as error:
-                logger.warning("The project file has mistakes; the thresholds stay as they were: %s", error)
-        return self._project
 
 
 def _watched(assigned: Assigned) -> Watched:
