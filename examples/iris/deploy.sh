@@ -66,6 +66,7 @@ if has_docker; then
     how="container $name"
 else
     echo "No Docker here: serving as a process."
+    mkdir -p .modelwright
     stop_process
     nohup $modelwright serve . --port "$port" --workers 1 >.modelwright/deployed.log 2>&1 </dev/null &
     echo $! >"$pidfile"
