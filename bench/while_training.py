@@ -157,9 +157,9 @@ BENCHMARK = Benchmark(
     title="Serving while training",
     how=(
         "60,000 rows of 29 numbers; logistic regression, a random forest and XGBoost are retrained by the "
-        "server's own keeper while wrk asks the server over 8 connections with 1,000 different bodies; only wrk "
-        "has a core of its own. Medians of turns of 3 s: all that fell into the training, against four before "
-        "and four after it. Then the new version is taken back."
+        "server's own keeper while wrk asks the server over 8 connections with 1,000 different bodies; only "
+        "wrk has a core of its own. Medians of turns of 3 s: all that fell into the training, against four "
+        "before and four after it. Then the new version is taken back."
     ),
     run=run,
     packages=("modelwright", "onnxruntime", "scikit-learn", "xgboost-cpu"),

@@ -158,3 +158,11 @@ def test_a_class_that_is_new_is_learned_and_counts_in_the_duel(served):
     (duel,) = served.store.events.list("shop", kind="duel")
     gain = duel.data["models"]["model"]["gain"]
     assert gain["challenger"] > gain["champion"]
+
+
+def test_a_class_that_vanished_is_a_wrong_answer_of_the_champions(served):
+    """All that was "no" is "never" from now on: the window has no "no" any more, and the new version wins."""
+    served.again(new_classes=True, newest=200)
+    served.give([{**row, "label": row["label"].replace("no", "never")} for row in rows(220, 4)])
+    job = taken(served)
+    assert go(served, job) is JobState.PROMOTED
