@@ -16,8 +16,10 @@ from types import TracebackType
 from typing import Any, Self
 
 import httpx
+import msgspec
 import numpy as np
 
+from modelwright.bundle.background import stored as stored_rows
 from modelwright.bundle.encode import Encoder
 from modelwright.bundle.export import export_model
 from modelwright.bundle.format import BundleSchema, Manifest, ModelEntry
@@ -61,11 +63,14 @@ def write_numeric_bundle(
     task: Task = Task.CLASSIFICATION,
     labels: Sequence[Any] = (),
     label_names: Sequence[str] = (),
+    identifier: str | None = None,
+    ignored: tuple[str, ...] = (),
     reference: bytes = b'{"rows": 0, "columns": []}',
     derive: str | None = None,
 ) -> Manifest:
     """A bundle of ``estimator``, scaled and fitted here; ``derive`` is source that runs before it."""
     schema = numeric_schema(names, matrix)
+    schema = msgspec.structs.replace(schema, identifier=identifier, ignored=ignored)
     columns = dict(zip(names, matrix.T.astype(np.float64), strict=True))
     encoder = Encoder.fit(schema, columns)
     packed = encoder.transform(columns)
@@ -94,6 +99,9 @@ def write_numeric_bundle(
             reference=reference,
             derive_source=derive,
             example={"request": {"features": row}, "response": {}},
+            background={
+                "model": stored_rows({name: values[::5][:64] for name, values in columns.items()}, names)
+            },
         ),
     )
 

@@ -23,6 +23,10 @@ FILTERS = [
     ({"since": NOON, "until": NOON + timedelta(hours=1)}, "by_time"),
     ({"version": 2, "since": NOON}, "by_version"),
     ({"labelled": True, "until": NOON + timedelta(hours=1)}, "by_labelled"),
+    ({"answer": "rare"}, "by_answer"),
+    ({"answer": "rare", "since": NOON}, "by_answer"),
+    ({"refused": True}, "refused"),
+    ({"warned": True, "until": NOON + timedelta(hours=1)}, "warned"),
 ]
 
 
@@ -32,7 +36,14 @@ def full(url):
     with closing(open_store(url)) as store:
         store.predictions.add(
             [
-                prediction(f"{place:08d}", version=1 + place % 50, time=NOON + timedelta(seconds=place))
+                prediction(
+                    f"{place:08d}",
+                    version=1 + place % 50,
+                    time=NOON + timedelta(seconds=place),
+                    status=400 if place % 500 == 0 else 200,
+                    outputs={"prediction": "rare" if place % 300 == 7 else "frequent"},
+                    warnings=({"msg": "odd"},) if place % 400 == 3 else (),
+                )
                 for place in range(ROWS)
             ]
         )

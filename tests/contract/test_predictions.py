@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from modelwright.store import clock
@@ -26,6 +27,13 @@ def test_a_prediction_comes_back_as_it_was(store):
     assert store.predictions.get("iris", "b") == refused
     assert store.predictions.get("iris", "c") is None
     assert store.predictions.get("fraud", "a") is None
+
+
+def test_an_answer_may_be_given_as_json(store):
+    """What was put into JSON already is stored as it is, and comes back as what it says."""
+    ready = msgspec.Raw(b'{"prediction":1,"probabilities":{"ja \\u00e4":0.25}}')
+    assert store.predictions.add([prediction("a", outputs=ready)]) == 1
+    assert store.predictions.get("iris", "a").outputs == {"prediction": 1, "probabilities": {"ja ä": 0.25}}
 
 
 def test_adding_again_changes_nothing(store):

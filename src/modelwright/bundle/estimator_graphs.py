@@ -16,8 +16,11 @@ from sklearn.linear_model._base import LinearClassifierMixin, LinearModel
 
 from modelwright.bundle.boosters import Booster, read_lightgbm, read_xgboost
 from modelwright.bundle.estimators import LeastSquaresClassifier
+from modelwright.bundle.fusion import LateFusion
+from modelwright.bundle.fusion_graph import add_fusion, add_kernel
 from modelwright.bundle.graph import DOUBLE, INT64, Graph, NotExportable
 from modelwright.bundle.graph_outputs import Classes, Clusters, Outputs, Value, argmax, dense, normalised
+from modelwright.bundle.kernels import KernelRidgeClassifier
 from modelwright.bundle.neighbours import NeighborsClassifier, NeighborsRegressor
 from modelwright.bundle.neighbours_graph import add_own_neighbours, add_sklearn_neighbours
 from modelwright.bundle.trees import add_exact_sum, add_forest, histogram_forest, sklearn_forest
@@ -49,16 +52,11 @@ def _add_forest_model(graph: Graph, features: str, estimator: Any) -> Outputs:
     if np.ndim(getattr(estimator, "n_classes_", 1)) or estimator.n_outputs_ > 1:
         raise NotExportable("The model predicts several targets at once.")
     members = len(getattr(estimator, "estimators_", ()))
-    if not hasattr(estimator, "classes_"):
-        total = add_exact_sum(graph, sklearn_forest(estimator, 1), features)
-        return Value(graph.add("Div", total, graph.const(float(members), np.float64)) if members else total)
-    forest = sklearn_forest(estimator, len(estimator.classes_))
-    if members == 0:
-        shares = add_forest(graph, forest, features)
-    else:
-        total = add_exact_sum(graph, forest, features)
-        shares = graph.add("Div", total, graph.const(float(members), np.float64))
-    return Classes(argmax(graph, shares), shares)
+    classes = len(estimator.classes_) if hasattr(estimator, "classes_") else 0
+    mean = add_exact_sum(graph, sklearn_forest(estimator, classes or 1), features)
+    if members:
+        mean = graph.add("Div", mean, graph.const(float(members), np.float64))
+    return Classes(argmax(graph, mean), mean) if classes else Value(mean)
 
 
 def _add_histogram(graph: Graph, features: str, estimator: Any) -> Outputs:
@@ -231,10 +229,24 @@ def _add_centres(graph: Graph, features: str, estimator: Any) -> Outputs:
     return Clusters(graph.add("ArgMin", distances, axis=1, keepdims=0), distances)
 
 
+def _add_late_fusion(graph: Graph, features: str, estimator: LateFusion) -> Outputs:
+    return add_fusion(graph, features, estimator, _add_member)
+
+
+def _add_member(graph: Graph, features: str, member: Any) -> Classes:
+    adder = adder_for(member)
+    found = None if adder is None else adder(graph, features, member)
+    if not isinstance(found, Classes):
+        raise NotExportable(f"{type(member).__name__} has no graph of ours to be part of a fusion.")
+    return found
+
+
 _ADDERS: tuple[tuple[type | tuple[type, ...], Adder], ...] = (
     (_FORESTS, _add_forest_model),
     (_HISTOGRAMS, _add_histogram),
     (LeastSquaresClassifier, _add_least_squares),
+    (KernelRidgeClassifier, add_kernel),
+    (LateFusion, _add_late_fusion),
     (linear_model.LogisticRegression, _add_logistic),
     (calibration.CalibratedClassifierCV, _add_calibrated),
     (svm.LinearSVR, _add_linear_regression),

@@ -18,10 +18,12 @@ import numpy as np
 
 from modelwright.bundle import format as layout
 from modelwright.bundle.answers import Answer, Answerer
+from modelwright.bundle.background import Backgrounds, arrays
 from modelwright.bundle.derive import Derive
 from modelwright.bundle.encode import ColumnArrays, Encoder
 from modelwright.bundle.format import BundleSchema, Manifest, ModelEntry
 from modelwright.bundle.integrity import NO_SEAL, content_hash, seal_of, sha256
+from modelwright.bundle.pictures import blank
 from modelwright.bundle.rows import RowReader
 from modelwright.bundle.session import GraphRunner
 from modelwright.errors import ExitCode, ModelwrightError
@@ -97,10 +99,19 @@ class Bundle:
         derive = None if source is None else Derive(_text(source))
         self.rows = RowReader(self.schema, derive)
         self.models = [_load_model(entry, encoders, files, threads=threads) for entry in manifest.models]
+        self._background = files.get(layout.BACKGROUND)
 
     def answer(self, columns: ColumnArrays) -> dict[str, list[Answer]]:
         """Every model's answers for the rows of ``columns``, by model name."""
         return {model.entry.name: model.answer(columns) for model in self.models}
+
+    def background(self, model: str) -> ColumnArrays | None:
+        """The reference rows of ``model``; ``None`` in a bundle that was written without."""
+        if self._background is None:
+            return None
+        found = _decode({layout.BACKGROUND: self._background}, layout.BACKGROUND, Backgrounds)
+        told = found.models.get(model)
+        return None if told is None else arrays(told)
 
     def predict_rows(self, rows: Sequence[Any]) -> list[dict[str, Answer]]:
         """Read and answer rows as clients send them; one answer a model for each row.
@@ -134,12 +145,11 @@ class Bundle:
         Raises:
             BundleInvalid: A model cannot answer at all.
         """
-        columns = {column.name: _plausible(column) for column in self.schema.features}
-        many = {name: np.repeat(values, 8) for name, values in columns.items()}
         try:
             for _ in range(runs):
+                columns = {column.name: _plausible(column) for column in self.schema.features}
                 self.answer(columns)
-                self.answer(many)
+                self.answer({name: np.repeat(values, 8) for name, values in columns.items()})
         # ONNX Runtime raises classes of its own making; whichever it is, this bundle cannot serve.
         except Exception as error:
             raise BundleInvalid(
@@ -356,12 +366,34 @@ def _load_model(
         raise BundleInvalid(
             f"The bundle's file '{layout.ENCODING}' says nothing of model '{entry.name}'.", _RESTORE
         )
+    for name in encoder.graph_files:
+        if name not in files:
+            raise BundleInvalid(f"The bundle does not list the file '{name}', which it needs.", _RESTORE)
+    _equip(encoder, files)
     try:
         return LoadedModel(entry, encoder, files[entry.file], threads=threads)
+    except MemoryError as error:
+        raise BundleInvalid(
+            f"The bundle's model '{entry.name}' needs more memory than there is.",
+            "Give the process more memory, or train a smaller model (for a forest: limit max_depth).",
+        ) from error
     # ONNX Runtime raises classes of its own making for a graph that it cannot load.
     except Exception as error:
         raise BundleInvalid(
             f"The bundle's file '{entry.file}' cannot be loaded by ONNX Runtime: {error}.", _RESTORE
+        ) from error
+
+
+def _equip(encoder: Encoder, files: dict[str, bytes]) -> None:
+    try:
+        encoder.equip_from(files)
+    except ModelwrightError:
+        raise
+    # The same as for a model's graph.
+    except Exception as error:
+        names = ", ".join(encoder.graph_files)
+        raise BundleInvalid(
+            f"The bundle's image encoder ({names}) cannot be loaded by ONNX Runtime: {error}.", _RESTORE
         ) from error
 
 
@@ -378,5 +410,8 @@ def _plausible(column: Column) -> np.ndarray:
     if column.kind is Kind.DATETIME:
         return np.array([int((column.observed_min or 0.0) * 1e6)], dtype=np.int64).view("datetime64[us]")
     values = np.empty(1, dtype=object)
+    if column.kind is Kind.IMAGE:
+        values[0] = blank()
+        return values
     values[0] = column.categories[0] if column.categories else str(column.example or "a")
     return values

@@ -7,7 +7,10 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
+from modelwright.bundle.heap import give_back
+
 _ERRORS_ONLY = 3
+_LARGE = 2**20  # bytes of a graph from which on reading it leaves much behind
 
 
 class GraphRunner:
@@ -19,10 +22,7 @@ class GraphRunner:
     """
 
     def __init__(self, graph: bytes, *, threads: int = 1) -> None:
-        onnxruntime.disable_telemetry_events()
-        self._session = onnxruntime.InferenceSession(
-            graph, _session_options(threads), providers=["CPUExecutionProvider"]
-        )
+        self._session = session_of(graph, threads=threads)
         inputs = {entry.name for entry in self._session.get_inputs()}
         self._numbers = "numbers" in inputs
         self._strings = "strings" in inputs
@@ -31,6 +31,8 @@ class GraphRunner:
         shape = declared[-1].shape
         self.width = int(shape[1]) if len(shape) > 1 else 1
         self._run = self._session.run
+        if len(graph) > _LARGE:
+            give_back()
 
     def run(self, numbers: np.ndarray, strings: np.ndarray) -> list[np.ndarray]:
         """The graph's outputs for ``numbers`` float32 [rows, k] and ``strings`` object [rows, m].
@@ -44,6 +46,12 @@ class GraphRunner:
             feed["strings"] = strings
         outputs: list[np.ndarray] = self._run(self.outputs, feed)
         return outputs
+
+
+def session_of(graph: bytes, *, threads: int = 1) -> Any:
+    """ONNX Runtime's session of a graph."""
+    onnxruntime.disable_telemetry_events()
+    return onnxruntime.InferenceSession(graph, _session_options(threads), providers=["CPUExecutionProvider"])
 
 
 def _session_options(threads: int) -> Any:

@@ -17,6 +17,7 @@ from modelwright.bundle.read import Description
 from modelwright.monitor import quality
 from modelwright.monitor.answered import Answered, number, read_answered
 from modelwright.monitor.estimate import LEAST_ROWS, calibrate, estimate
+from modelwright.monitor.formulas import confusion
 from modelwright.schema.columns import Kind
 from modelwright.schema.metrics import Metric, Task
 from modelwright.schema.profile import Profile
@@ -200,7 +201,7 @@ def _classification(
     def measure(mask: np.ndarray) -> Mapping[str, Metric]:
         return quality.classification(truth[mask], answers[mask], len(labels))
 
-    table = quality.confusion(truth, answers, len(labels))
+    table = confusion(truth, answers, len(labels))
     return {
         "metrics": plain(quality.classification(truth, answers, len(labels), probabilities)),
         "classes": plain(quality.by_class(table, labels))[:_MOST_CLASSES],

@@ -54,6 +54,9 @@ class Data(Section):
     split: Split = Split()
 
 
+_Length = Annotated[int, Field(ge=1, le=10)]
+
+
 class Feature(Section):
     """What is known of a column beyond what its values show. Only what differs from what was inferred."""
 
@@ -69,6 +72,15 @@ class Feature(Section):
     unit: str = Field(default="", description="Unit of measurement.")
     encoder: str | None = Field(
         default=None, description="Image or text columns: an encoder given as an ONNX file."
+    )
+    words: tuple[_Length, _Length] | None = Field(
+        default=None, description="Text: shortest and longest run of words that is a term; default [1, 2]."
+    )
+    chars: tuple[_Length, _Length] | None = Field(
+        default=None, description="Text: the same for runs of characters within words; default none."
+    )
+    terms: int | None = Field(
+        default=None, ge=1, le=200_000, description="Text: most terms kept of either kind; default 5000."
     )
 
 

@@ -15,6 +15,8 @@ from starlette.routing import Route
 
 from modelwright.errors import ModelwrightError
 from modelwright.serve.auth.principal import ADMIN, FEEDBACK, READ, RETRAIN
+from modelwright.serve.dashboard.house import ServedHouse
+from modelwright.serve.dashboard.routes import dashboard_routes
 from modelwright.serve.errors import ServeError
 from modelwright.serve.routes.docs import Docs
 from modelwright.serve.routes.health import Health
@@ -47,7 +49,11 @@ def build_app(site: Site) -> Starlette:
         allow_headers=["authorization", "content-type", "x-api-key", "x-request-id"],
     )
     app = Starlette(
-        routes=[*(_route(site, line) for line in lines), *_predictions(site)],
+        routes=[
+            *(_route(site, line) for line in lines),
+            *_predictions(site),
+            *dashboard_routes(ServedHouse(site)),
+        ],
         middleware=[cors] if origins else [],
         exception_handlers={
             ModelwrightError: _told,

@@ -37,6 +37,7 @@ from modelwright.serve.repeats import Repeats
 from modelwright.serve.settings import ServeSettings
 from modelwright.serve.site import Site
 from modelwright.serve.store_access import StoreAccess
+from modelwright.serve.tracing import Tracer, open_tracer
 
 if TYPE_CHECKING:
     from modelwright.serve.keeping.delivery import Delivery
@@ -75,6 +76,7 @@ class Application:
         self._given = settings
         self._deliver = os.environ.get(DELIVER, "now") == "now" if deliver is None else deliver
         self._app: Any = None
+        self._tracer: Tracer | None = None
         self._site: Site | None = None
         self._courier: _Courier | None = None
         self._opening: asyncio.Lock | None = None
@@ -112,7 +114,9 @@ class Application:
             if self._app is None:
                 self._site = await asyncio.to_thread(_open_site, self._given)
                 self._courier = _Courier(self._site.settings)
-                self._app = build_app(self._site)
+                app = build_app(self._site)
+                self._tracer = open_tracer() if self._site.settings.traces else None
+                self._app = app if self._tracer is None else self._tracer.around(app)
 
     async def deliver(self) -> None:
         """Bring the journal into the store; with the database away it stays where it is."""
@@ -136,6 +140,8 @@ class Application:
                 await self.deliver()
                 if self._site is not None and self._courier is not None:
                     self._courier.close()
+                    if self._tracer is not None:
+                        self._tracer.close()
                     self._site.gate.close()
                     self._site.store.close()
                     self._site.engine.journal.close()

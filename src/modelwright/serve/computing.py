@@ -31,7 +31,7 @@ def _compute(deployment: Deployment, asks: Sequence[Ask]) -> None:
     """Answer or refuse asks in at most two runs of the models."""
     quick = [ask for ask in asks if ask.values is not None]
     if quick and deployment.quick is not None:
-        answers = deployment.answer(deployment.quick.columns([ask.values for ask in quick]))  # type: ignore[misc]
+        answers = deployment.answer_quick([ask.values for ask in quick])  # type: ignore[misc]
         for place, ask in enumerate(quick):
             ask.answers = answers[place : place + 1]
     slow = [ask for ask in asks if ask.values is None]

@@ -13,6 +13,7 @@ from modelwright.project.load import Project
 from modelwright.project.settings import Settings
 from modelwright.serve.auth.local import may_start
 from modelwright.serve.settings import Limits, ServeSettings, Target
+from modelwright.serve.tracing import traces_wanted
 
 _MOST_WORKERS = 4
 
@@ -43,6 +44,7 @@ def project_target(project: Project, settings: Settings) -> Target:
         store_url=settings.store_url,
         project_file=str(project.path),
         new_classes=project.file.retrain.new_classes,
+        bundles_url=settings.bundles_url,
     )
 
 
@@ -59,6 +61,18 @@ def bundle_target(path: Path) -> Target:
     return Target(
         name=manifest.project, project=manifest.project, bundle=str(path.resolve()), version=manifest.version
     )
+
+
+def stored_target(address: str, work_dir: Path) -> Target:
+    """A bundle in object storage by itself, fetched and verified.
+
+    Raises:
+        BundleInvalid: There is none, or it does not verify.
+        ObjectsUnavailable: The storage cannot be reached.
+    """
+    from modelwright.bundle.objects import pulled
+
+    return bundle_target(pulled(address, work_dir))
 
 
 def serve_settings(
@@ -79,6 +93,7 @@ def serve_settings(
     private_key: str = "",
     sagemaker: bool = False,
     retrain_threshold: int | None = None,
+    traces: bool = False,
     monitor: bool = True,
 ) -> ServeSettings:
     """What a server of ``targets`` is told.
@@ -98,6 +113,7 @@ def serve_settings(
         certificate, private_key: Files for TLS.
         sagemaker: ``/invocations`` speaks SageMaker's protocol, not MLflow's.
         retrain_threshold: New samples that start a retraining.
+        traces: Send OpenTelemetry traces, whatever ``MODELWRIGHT_TRACES`` says.
         monitor: Watch drift and quality.
 
     Raises:
@@ -105,6 +121,8 @@ def serve_settings(
         AuthMisconfigured: Authentication cannot be set up so.
         Exposed: Strangers could ask.
         TlsUnusable: The certificate and its key cannot be used.
+        TracesMisconfigured: Traces cannot be sent as it was asked for.
+        MissingExtra: Traces are wanted, and what sends them is not installed.
     """
     _refuse_same_names(target.name for target in targets)
     auth = _checked_auth(auth)
@@ -132,6 +150,7 @@ def serve_settings(
         private_key=private_key,
         sagemaker=sagemaker,
         retrain_threshold=retrain_threshold,
+        traces=traces_wanted(os.environ, asked=traces),
         monitor=monitor,
     )
 

@@ -29,11 +29,13 @@ class WatchedProject(msgspec.Struct, frozen=True, kw_only=True):
         new_samples_pending: Labelled rows that wait to be trained on.
         retrain_threshold: From how many on a retraining starts.
         live: What the monitors saw last.
+        latest_job: State of the newest retraining; "" where there was none.
     """
 
     new_samples_pending: int
     retrain_threshold: int | None = None
     live: LiveView | None = None
+    latest_job: str = ""
 
 
 class ProjectFile:

@@ -22,6 +22,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
         project_file: The project's file, where thresholds stand and it is retrained from; empty where
             it is not here.
         new_classes: Whether truths may name a class that the model does not know.
+        bundles_url: Object storage where a release's bundle is fetched from if it is not here.
         retrain: Whether a retraining is started here; else its job waits for a worker elsewhere.
     """
 
@@ -33,6 +34,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     store_url: str = ""
     project_file: str = ""
     new_classes: bool = False
+    bundles_url: str = ""
     retrain: bool = True
 
 
@@ -78,6 +80,7 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
         limits: What a client may ask for.
         retrain_threshold: New samples that start a retraining, shown in ``/metrics``.
         keep_days, keep_rows: Retention of the prediction log; ``None`` keeps all.
+        traces: Send OpenTelemetry traces; where to is in the environment.
         monitor: Whether drift and quality are watched here.
     """
 
@@ -101,6 +104,7 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
     retrain_threshold: int | None = None
     keep_days: float | None = None
     keep_rows: int | None = None
+    traces: bool = False
     monitor: bool = True
 
     @property

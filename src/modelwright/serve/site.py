@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +28,7 @@ class Site:
         run_dir: Where the counters of all workers lie.
         projects: The thresholds that hold.
         started: When this worker began.
+        stopping: Set when the worker is to end: what streams without end ends then.
     """
 
     settings: ServeSettings
@@ -37,3 +39,4 @@ class Site:
     run_dir: Path
     projects: Projects
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
+    stopping: asyncio.Event | None = None

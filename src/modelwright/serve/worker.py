@@ -30,6 +30,7 @@ from modelwright.serve.settings import Child, Word
 from modelwright.serve.site import Site
 from modelwright.serve.store_access import StoreAccess
 from modelwright.serve.swap import Swapper
+from modelwright.serve.tracing import open_tracer
 from modelwright.serve.wires import hot_routes
 
 logger = logging.getLogger(__name__)
@@ -78,7 +79,8 @@ async def _work(child: Child, tell: Callable[[Word], None]) -> int:
     repeats = Repeats(settings.journals, store)
     engine = Engine(journal, meter, guard=repeats, max_rows=settings.limits.rows)
     gate = await asyncio.to_thread(open_gate, settings)
-    lane = Lane(engine, settings.limits, gate)
+    tracer = open_tracer() if settings.traces else None
+    lane = Lane(engine, settings.limits, gate, tracer)
     site = Site(
         settings=settings,
         engine=engine,
@@ -86,6 +88,7 @@ async def _work(child: Child, tell: Callable[[Word], None]) -> int:
         store=store,
         gate=gate,
         run_dir=Path(child.run_dir),
+        stopping=stop,
         projects=Projects(settings.targets),
     )
     swapper = Swapper(
@@ -112,6 +115,8 @@ async def _work(child: Child, tell: Callable[[Word], None]) -> int:
     for task in (watching, sweeping, stopping):
         task.cancel()
     gate.close()
+    if tracer is not None:
+        tracer.close()
     store.close()
     journal.close()
     return 0
@@ -133,8 +138,9 @@ def _listen_to(child: Child, stop: asyncio.Event, again: asyncio.Event) -> None:
 def _server(child: Child, site: Site, lane: Lane) -> QuietServer:
     settings = child.settings
     protocol = type("WorkerLane", (LaneProtocol,), {"lane": lane})
+    app = build_app(site)
     config = uvicorn.Config(
-        build_app(site),
+        app if lane.tracer is None else lane.tracer.around(app),
         http=protocol,
         ws="none",
         loop="uvloop",

@@ -23,6 +23,7 @@ from modelwright.store.ports import (
     Releases,
     Samples,
     States,
+    Summaries,
     Versions,
     Windows,
 )
@@ -36,6 +37,7 @@ from modelwright.store.repositories.predictions import SqlPredictions
 from modelwright.store.repositories.releases import SqlReleases
 from modelwright.store.repositories.samples import SqlSamples
 from modelwright.store.repositories.states import SqlStates
+from modelwright.store.repositories.summaries import SqlSummaries
 from modelwright.store.repositories.versions import SqlVersions
 from modelwright.store.repositories.windows import SqlWindows
 from modelwright.store.sqlite import open_sqlite
@@ -60,6 +62,7 @@ class SqlStore:
         self.versions: Versions = SqlVersions(database)
         self.releases: Releases = SqlReleases(database)
         self.predictions: Predictions = SqlPredictions(database)
+        self.summaries: Summaries = SqlSummaries(database)
         self.labels: Labels = SqlLabels(database)
         self.samples: Samples = SqlSamples(database)
         self.jobs: Jobs = SqlJobs(database)

@@ -21,6 +21,7 @@ from modelwright.store.records import (
     Recorded,
     ReleaseRecord,
     SampleRecord,
+    SummaryRecord,
     Truth,
     VersionRecord,
     WindowRecord,
@@ -103,10 +104,15 @@ class Predictions(Protocol):
         labelled: bool | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
+        answer: str | None = None,
+        refused: bool = False,
+        warned: bool = False,
     ) -> Sequence[PredictionRecord]:
         """Newest first; ``before`` is a prediction id to page on from (keyset paging).
 
-        ``since`` is included, ``until`` is not. Raises ``UnknownPrediction`` if ``before`` is not in the log.
+        ``since`` is included, ``until`` is not. ``answer`` is a class or cluster that the first model
+        answered (by the name people call it), ``refused`` asks for rows that were not answered, and
+        ``warned`` for those with a warning. Raises ``UnknownPrediction`` if ``before`` is not in the log.
         """
 
     def following(
@@ -131,6 +137,21 @@ class Predictions(Protocol):
         The one method that is not atomic as a whole: it works in batches, so that a log of millions
         does not keep others waiting, and may be run again after an interruption.
         """
+
+
+class Summaries(Protocol):
+    """Counts of the log by minute and hour (``store.summaries``); ``Predictions.add`` keeps them."""
+
+    def list(
+        self, project: str, *, span: int, since: datetime | None = None, until: datetime | None = None
+    ) -> Sequence[SummaryRecord]:
+        """Those of ``span`` seconds that begin in the range, oldest first; minutes are kept for some days."""
+
+    def totals(self, project: str) -> Sequence[SummaryRecord]:
+        """All hours summed by version and role, without latencies and answers; ``start`` is the first."""
+
+    def prune(self, project: str, *, older_than: datetime) -> int:
+        """Let go of minutes; hours stay. How many rows went."""
 
 
 class Labels(Protocol):
@@ -322,6 +343,7 @@ class Store(Protocol):
     versions: Versions
     releases: Releases
     predictions: Predictions
+    summaries: Summaries
     labels: Labels
     samples: Samples
     jobs: Jobs

@@ -26,9 +26,12 @@ from modelwright.store.records import (
     PredictionRecord,
     ReleaseRecord,
     SampleRecord,
+    Spread,
+    SummaryRecord,
     VersionRecord,
     WindowRecord,
 )
+from modelwright.store.summaries import Counted, Key, answer_of
 
 Row = Mapping[Any, Any]  # SQLAlchemy's rows may be asked by name or by column
 
@@ -109,6 +112,7 @@ def release(row: Row) -> ReleaseRecord:
 
 def prediction_row(record: PredictionRecord) -> dict[str, Any]:
     """A prediction as a row; whether it is labelled is the store's to say."""
+    answer = answer_of(record.outputs) if record.status < 400 else None
     return {
         "id": key(record.id, "prediction id"),
         "project": key(record.project, "project name"),
@@ -122,6 +126,7 @@ def prediction_row(record: PredictionRecord) -> dict[str, Any]:
         "client": keep(record.client),
         "protocol": keep(record.protocol),
         "role": keep(record.role),
+        "answer": None if answer is None else keep(answer),
     }
 
 
@@ -140,6 +145,43 @@ def prediction(row: Row) -> PredictionRecord:
         client=restore(row["client"]),
         protocol=restore(row["protocol"]),
         role=restore(row["role"]),
+    )
+
+
+def summary_row(key: Key, counted: Counted) -> dict[str, Any]:
+    """A summary as a row."""
+    project, span, start, version, role = key
+    return {
+        "project": keep(project),
+        "span": span,
+        "start": start,
+        "version": version,
+        "role": keep(role),
+        "answered": counted.answered,
+        "refused": counted.refused,
+        "failed": counted.failed,
+        "warned": counted.warned,
+        "seconds": counted.seconds,
+        "latency": pack(counted.latency),
+        "answers": pack(counted.answers),
+    }
+
+
+def summary(row: Row) -> SummaryRecord:
+    """A summary from its row."""
+    return SummaryRecord(
+        project=restore(row["project"]),
+        span=row["span"],
+        start=moment(row["start"] * 1_000_000),
+        version=row["version"],
+        role=restore(row["role"]),
+        answered=row["answered"],
+        refused=row["refused"],
+        failed=row["failed"],
+        warned=row["warned"],
+        seconds=row["seconds"],
+        latency=msgspec.convert(unpack(row["latency"]), dict[int, int], strict=False),
+        answers=msgspec.convert(unpack(row["answers"]), dict[str, Spread]),
     )
 
 

@@ -41,6 +41,13 @@ _Key = Text().with_variant(Text(collation="C"), "postgresql")
 _Serial = BigInteger().with_variant(Integer(), "sqlite")  # SQLite numbers only an INTEGER by itself
 
 
+REFUSED = text("status >= 400")
+"""Rows that were not answered. Written out, not bound: only so does an engine see that the index fits."""
+
+WARNED = text("warnings <> '[]'")
+"""Rows with a warning."""
+
+
 def _one_of(column: str, values: type[Verdict] | type[JobState]) -> CheckConstraint:
     names = ", ".join(f"'{value.value}'" for value in values)
     return CheckConstraint(f"{column} IN ({names})", name=column)
@@ -116,10 +123,32 @@ predictions = Table(
     Column("client", Text, nullable=False),
     Column("protocol", Text, nullable=False),
     Column("role", Text, nullable=False),
+    Column("answer", _Key),  # the class or cluster that the first model answered, to search by
     PrimaryKeyConstraint("project", "id"),
     Index("mw_predictions_by_time", "project", "time", "id"),
     Index("mw_predictions_by_version", "project", "version", "time", "id"),
     Index("mw_predictions_by_labelled", "project", "labelled", "time", "id"),
+    Index("mw_predictions_by_answer", "project", "answer", "time", "id"),
+    Index("mw_predictions_refused", "project", "time", "id", sqlite_where=REFUSED, postgresql_where=REFUSED),
+    Index("mw_predictions_warned", "project", "time", "id", sqlite_where=WARNED, postgresql_where=WARNED),
+)
+
+summaries = Table(
+    "mw_summaries",
+    metadata,
+    Column("project", _Key, nullable=False),
+    Column("span", Integer, nullable=False),
+    Column("start", BigInteger, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("role", _Key, nullable=False),
+    Column("answered", BigInteger, nullable=False),
+    Column("refused", BigInteger, nullable=False),
+    Column("failed", BigInteger, nullable=False),
+    Column("warned", BigInteger, nullable=False),
+    Column("seconds", Double, nullable=False),
+    Column("latency", Text, nullable=False),
+    Column("answers", Text, nullable=False),
+    PrimaryKeyConstraint("project", "span", "start", "version", "role"),
 )
 
 _JOINED = text("joined IS NOT NULL")

@@ -39,6 +39,7 @@ from modelwright.store.ports import (
     Releases,
     Samples,
     States,
+    Summaries,
     Versions,
     Windows,
 )
@@ -54,11 +55,13 @@ from modelwright.store.records import (
     Recorded,
     ReleaseRecord,
     SampleRecord,
+    SummaryRecord,
     Truth,
     Verdict,
     VersionRecord,
     WindowRecord,
 )
+from modelwright.store.summaries import HOUR, MINUTE, Counted, Key, counted, summarise
 from modelwright.store.truths import counting, outcome
 
 Row = dict[str, Any]
@@ -75,6 +78,7 @@ class _Tables:
         self.versions: dict[tuple[str, int], Row] = {}
         self.releases: list[Row] = []
         self.predictions: dict[tuple[str, str], Row] = {}
+        self.summaries: dict[Key, Counted] = {}
         self.labels: list[Row] = []
         self.samples: list[Row] = []
         self.jobs: dict[str, Row] = {}
@@ -231,11 +235,15 @@ class MemoryPredictions(_Repository):
         for label in self._tables.labels:
             if label["outcome"] == orphan and (label["project"], label["prediction_id"]) in arrived:
                 label |= {"outcome": joined, "joined": micros(clock.now())}
-        before = len(self._tables.predictions)
-        for row in new:
+        fresh: list[PredictionRecord] = []
+        for record, row in zip(records, new, strict=True):
             place = (row["project"], row["id"])
-            self._tables.predictions.setdefault(place, {**row, "labelled": place in labelled})
-        return len(self._tables.predictions) - before
+            if place not in self._tables.predictions:
+                self._tables.predictions[place] = {**row, "labelled": place in labelled}
+                fresh.append(record)
+        for place_in, found in summarise(fresh).items():
+            self._tables.summaries.setdefault(place_in, Counted()).add(found)
+        return len(fresh)
 
     def get(self, project: str, id: str) -> PredictionRecord | None:
         """By its key."""
@@ -266,6 +274,9 @@ class MemoryPredictions(_Repository):
         labelled: bool | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
+        answer: str | None = None,
+        refused: bool = False,
+        warned: bool = False,
     ) -> Sequence[PredictionRecord]:
         """By (time, id), falling."""
         end: tuple[int, str] | None = None
@@ -282,6 +293,9 @@ class MemoryPredictions(_Repository):
             and (labelled is None or row["labelled"] == labelled)
             and (since is None or row["time"] >= micros(since))
             and (until is None or row["time"] < micros(until))
+            and (answer is None or row["answer"] == keep(answer))
+            and (not refused or row["status"] >= 400)
+            and (not warned or row["warnings"] != "[]")
         ]
         return [rows.prediction(row) for row in found[:limit]]
 
@@ -336,6 +350,66 @@ class MemoryPredictions(_Repository):
 
 def _order(row: Row) -> tuple[int, str]:
     return row["time"], row["id"]
+
+
+class MemorySummaries(_Repository):
+    """``ports.Summaries`` in memory."""
+
+    @_atomic
+    def list(
+        self, project: str, *, span: int, since: datetime | None = None, until: datetime | None = None
+    ) -> Sequence[SummaryRecord]:
+        """Through the databases' rows."""
+        found = [rows.summary(row) for row in self._of(project, span)]
+        return [
+            record
+            for record in found
+            if (since is None or micros(record.start) >= micros(since) // 1_000_000 * 1_000_000)
+            and (until is None or record.start < until)
+        ]
+
+    @_atomic
+    def totals(self, project: str) -> Sequence[SummaryRecord]:
+        """Summed by version and role."""
+        sums: dict[tuple[int, str], Counted] = {}
+        starts: dict[tuple[int, str], datetime] = {}
+        for row in self._of(project, HOUR):
+            record = rows.summary(row)
+            place = (record.version, record.role)
+            sums.setdefault(place, Counted()).add(counted(record))
+            starts.setdefault(place, record.start)
+        return [
+            SummaryRecord(
+                project=project,
+                span=HOUR,
+                start=starts[place],
+                version=place[0],
+                role=place[1],
+                answered=total.answered,
+                refused=total.refused,
+                failed=total.failed,
+                warned=total.warned,
+                seconds=total.seconds,
+            )
+            for place, total in sorted(sums.items())
+        ]
+
+    @_atomic
+    def prune(self, project: str, *, older_than: datetime) -> int:
+        """Minutes only."""
+        end = micros(older_than) // 1_000_000
+        gone = [
+            place
+            for place in self._tables.summaries
+            if place[0] == project and place[1] == MINUTE and place[2] < end
+        ]
+        for place in gone:
+            del self._tables.summaries[place]
+        return len(gone)
+
+    def _of(self, project: str, span: int) -> Sequence[Row]:
+        places = sorted(place for place in self._tables.summaries if place[:2] == (project, span))
+        return [rows.summary_row(place, self._tables.summaries[place]) for place in places]
 
 
 class MemoryLabels(_Repository):
@@ -728,6 +802,7 @@ class MemoryStore:
         self.versions: Versions = MemoryVersions(tables)
         self.releases: Releases = MemoryReleases(tables)
         self.predictions: Predictions = MemoryPredictions(tables)
+        self.summaries: Summaries = MemorySummaries(tables)
         self.labels: Labels = MemoryLabels(tables)
         self.samples: Samples = MemorySamples(tables)
         self.jobs: Jobs = MemoryJobs(tables)

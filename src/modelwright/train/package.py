@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from modelwright.bundle.background import stored
 from modelwright.bundle.format import BundleSchema, ModelEntry
 from modelwright.bundle.read import LoadedModel
 from modelwright.bundle.write import BundleContents, ModelContents
@@ -63,6 +64,10 @@ def contents(models: Sequence[Made], origin: Origin, *, derive_source: str | Non
         reference=msgspec.json.encode(_reference(models)),
         derive_source=derive_source,
         example=_example(models, written),
+        background={
+            made.prepared.part.name: stored(made.prepared.background, made.prepared.proof.encoder.names)
+            for made in models
+        },
     )
 
 

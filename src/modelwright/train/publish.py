@@ -111,6 +111,7 @@ class Publisher:
         ]
         self.progress.stage(Stage.WRITE)
         manifest = self._write(models, folder, version, run=winners[0])
+        self._put_away(folder, version)
         _keep_learned(models, report)
         outcome = self._outcome(models, decision, manifest, folder, report, parent)
         write_report(facts(outcome, models, insights, plots, self._provenance(manifest)), report)
@@ -129,7 +130,7 @@ class Publisher:
         """Remove the folders of a version that came to nothing: on a full disk they would be in the way."""
         try:
             yield
-        except BaseException:
+        except BaseException:  # also an interruption must leave nothing behind
             with contextlib.suppress(ModelwrightError):
                 if self.store.versions.get(self.project.name, version) is None:
                     for folder in folders:
@@ -228,6 +229,14 @@ class Publisher:
         )
         source = derive_source(self.project.features_path)
         return write_bundle(folder, contents(models, origin, derive_source=source))
+
+    def _put_away(self, folder: Path, version: int) -> None:
+        """Let servers on other machines have the bundle before anything says that it is there."""
+        if self.settings.bundles_url:
+            # Imported here: Arrow's file systems are needed where there is such a storage only.
+            from modelwright.bundle.objects import address_of, push
+
+            push(folder, address_of(self.settings.bundles_url, self.project.name, version))
 
     def _record(  # noqa: PLR0917 - the parts of one version
         self,

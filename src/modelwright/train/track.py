@@ -229,7 +229,7 @@ def tracking(uri: str, *, experiment: str, working: Path) -> Iterator[Tracker]:
     tracker = Tracker.start(uri, experiment=experiment, working=working)
     try:
         yield tracker
-    except BaseException:
+    except BaseException:  # also an interruption must not leave the process behind
         tracker.abandon()
         raise
     else:

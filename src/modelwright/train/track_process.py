@@ -248,6 +248,9 @@ def main() -> None:
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
     serve(sys.stdin, answers)
+    # Every request was done when it was answered. Taking MLflow and what it loaded apart again would
+    # keep the training waiting for a second or two.
+    os._exit(0)
 
 
 if __name__ == "__main__":

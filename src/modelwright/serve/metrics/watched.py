@@ -10,12 +10,13 @@ from prometheus_client.metrics_core import Metric as Family
 
 from modelwright.monitor.standing import LiveView
 from modelwright.serve.projects import WatchedProject
+from modelwright.store.records import JobState
 
 _KINDS = ("drift", "alarm", "quality")
 _MODEL = ["name", "version", "model"]
 
 
-def families(watched: Mapping[str, WatchedProject]) -> Iterator[Family]:
+def watched_families(watched: Mapping[str, WatchedProject]) -> Iterator[Family]:
     """Gauges by the name that a project is served under."""
     pending = GaugeMetricFamily(
         "modelwright_new_samples_pending", "Labelled rows that wait to be trained on", labels=["name"]
@@ -23,11 +24,16 @@ def families(watched: Mapping[str, WatchedProject]) -> Iterator[Family]:
     threshold = GaugeMetricFamily(
         "modelwright_retrain_threshold", "From how many new samples on a retraining starts", labels=["name"]
     )
+    job = GaugeMetricFamily(
+        "modelwright_latest_job", "1 for the state of the newest retraining", labels=["name", "state"]
+    )
     for name, each in watched.items():
+        for state in JobState if each.latest_job else ():
+            job.add_metric([name, state.value], float(state.value == each.latest_job))
         pending.add_metric([name], each.new_samples_pending)
         if each.retrain_threshold is not None:
             threshold.add_metric([name], each.retrain_threshold)
-    yield from (pending, threshold)
+    yield from (pending, threshold, job)
     views = {name: each.live for name, each in watched.items() if each.live is not None}
     yield from _quality(views)
     yield from _drift(views)

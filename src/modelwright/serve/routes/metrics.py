@@ -72,10 +72,12 @@ class Metrics:
         # Imported here: a worker nobody asks for numbers does without.
         from modelwright.monitor.standing import live_view
 
+        job = next(iter(store.jobs.list(project, limit=1)), None)
         return WatchedProject(
             new_samples_pending=store.samples.pending(project),
             retrain_threshold=self._site.projects.effective(store, project).retrain.new_samples,
             live=live_view(store, project),
+            latest_job="" if job is None else job.state.value,
         )
 
     def _first(self, watched: Mapping[str, WatchedProject]) -> dict[str, Any]:

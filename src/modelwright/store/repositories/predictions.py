@@ -14,13 +14,17 @@ from modelwright.store.database import Database
 from modelwright.store.errors import UnknownPrediction
 from modelwright.store.records import LabelOutcome, PredictionRecord
 from modelwright.store.repositories.chunks import chunks
-from modelwright.store.tables import labels, predictions
+from modelwright.store.repositories.summaries import count_in
+from modelwright.store.tables import REFUSED, WARNED, labels, predictions
 
 _BATCH = 5_000
 """Rows deleted in one transaction: a few tens of milliseconds, then others may write."""
 
 
 ORPHAN, JOINED = LabelOutcome.ORPHAN.value, LabelOutcome.JOINED.value
+
+_Place = tuple[str, str]
+"""Project and id, as stored."""
 
 
 class SqlPredictions:
@@ -30,22 +34,49 @@ class SqlPredictions:
         self._database = database
 
     def add(self, records: Sequence[PredictionRecord]) -> int:
-        """Insert what is new in one transaction, and mark what was labelled ahead of its arrival.
+        """Insert what is new in one transaction, count it, and mark what was labelled ahead of its arrival.
 
         The lock keeps a label from being stored unseen between the two.
         """
-        new = [{**rows.prediction_row(record), "labelled": False} for record in records]
+        new: dict[_Place, dict[str, Any]] = {}
+        by_place: dict[_Place, PredictionRecord] = {}
         by_project: dict[str, list[str]] = {}
-        for row in new:
-            by_project.setdefault(row["project"], []).append(row["id"])
+        for record in records:
+            row = {**rows.prediction_row(record), "labelled": False}
+            if new.setdefault((row["project"], row["id"]), row) is row:
+                by_place[row["project"], row["id"]] = record
+                by_project.setdefault(row["project"], []).append(row["id"])
         with self._database.write() as connection:
             for project in sorted(by_project):  # always in the same order, so that no two wait for each other
                 self._database.lock(connection, log_lock(project))
-            added = self._database.insert_new(connection, predictions, new)
-            if added:
+            fresh = self._insert(connection, new, by_project)
+            if fresh:
                 for project, ids in by_project.items():
                     _mark_labelled(connection, project, ids)
-        return added
+                count_in(self._database, connection, (by_place[place] for place in fresh))
+        return len(fresh)
+
+    def _insert(
+        self,
+        connection: Connection,
+        new: Mapping[_Place, dict[str, Any]],
+        by_project: Mapping[str, list[str]],
+    ) -> list[_Place]:
+        """Insert those that are not there yet; which these were. Nearly always it is all of them."""
+        attempt = connection.begin_nested()
+        if self._database.insert_new(connection, predictions, list(new.values())) == len(new):
+            attempt.commit()
+            return list(new)
+        attempt.rollback()
+        known = {
+            (project, id)
+            for project, ids in by_project.items()
+            for some in chunks(ids)
+            for id in connection.execute(_stored_ids(project, some)).scalars()
+        }
+        fresh = [place for place in new if place not in known]
+        self._database.insert_new(connection, predictions, [new[place] for place in fresh])
+        return fresh
 
     def get(self, project: str, id: str) -> PredictionRecord | None:
         """By its key."""
@@ -83,9 +114,21 @@ class SqlPredictions:
         labelled: bool | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
+        answer: str | None = None,
+        refused: bool = False,
+        warned: bool = False,
     ) -> Sequence[PredictionRecord]:
         """By (time, id), falling, each page found through an index however far back it lies."""
-        statement = history_query(project, version=version, labelled=labelled, since=since, until=until)
+        statement = history_query(
+            project,
+            version=version,
+            labelled=labelled,
+            since=since,
+            until=until,
+            answer=answer,
+            refused=refused,
+            warned=warned,
+        )
         with self._database.read() as connection:
             if before is not None:
                 statement = statement.where(_older_than(connection, project, before))
@@ -169,6 +212,9 @@ def history_query(
     labelled: bool | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
+    answer: str | None = None,
+    refused: bool = False,
+    warned: bool = False,
 ) -> Select[Any]:
     """The newest predictions first, narrowed by what is given."""
     statement = _of(project).order_by(predictions.c.time.desc(), predictions.c.id.desc())
@@ -181,6 +227,12 @@ def history_query(
         statement = statement.where(predictions.c.time >= micros(since))
     if until is not None:
         statement = statement.where(predictions.c.time < micros(until))
+    if answer is not None:
+        statement = statement.where(predictions.c.answer == keep(answer))
+    if refused:
+        statement = statement.where(REFUSED)
+    if warned:
+        statement = statement.where(WARNED)
     return statement
 
 
@@ -201,6 +253,10 @@ def following_query(
 def log_lock(project: str) -> str:
     """The lock that predictions and labels take, so that neither misses the other."""
     return f"log of {project!r}"
+
+
+def _stored_ids(project: str, ids: Sequence[str]) -> Select[Any]:
+    return select(predictions.c.id).where(predictions.c.project == project, predictions.c.id.in_(ids))
 
 
 def _of(project: str) -> Select[Any]:

@@ -6,6 +6,7 @@ model, encoder included, so that a column counts as a whole however it is encode
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,11 +56,14 @@ def importances(subject: Subject) -> list[Importance]:
         return float("nan") if found is None else sign * found.value
 
     whole = score(columns)
-    found = []
-    for name in names:
-        losses = [
-            whole - score({**columns, name: columns[name][generator.permutation(len(rows))]})
-            for _ in range(_REPEATS)
-        ]
-        found.append(Importance(name, float(np.mean(losses)), float(np.std(losses))))
+    # Drawn beforehand, in one order, so that the figures do not depend on the number of cores.
+    shuffles = [(name, generator.permutation(len(rows))) for name in names for _ in range(_REPEATS)]
+    with ThreadPoolExecutor(max_workers=material.cores) as pool:
+        losses = whole - np.array(
+            list(pool.map(lambda one: score({**columns, one[0]: columns[one[0]][one[1]]}), shuffles))
+        ).reshape(len(names), _REPEATS)
+    found = [
+        Importance(name, float(np.mean(lost)), float(np.std(lost)))
+        for name, lost in zip(names, losses, strict=True)
+    ]
     return sorted((one for one in found if np.isfinite(one.loss)), key=lambda one: -one.loss)

@@ -15,8 +15,8 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from modelwright.monitor.formulas import confusion
 from modelwright.schema.metrics import Task
-from modelwright.train.evaluate import confusion
 from modelwright.train.package import Made
 from modelwright.train.report.insight import Curve, Insight
 

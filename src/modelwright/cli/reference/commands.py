@@ -1,12 +1,7 @@
-"""The reference of the command line, written from the verbs themselves.
-
-``python -m modelwright.cli.reference > docs/reference/cli.md`` brings the page up to date; a test
-holds that it is.
-"""
+"""The reference of the command line, written from the verbs themselves."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 
 import click
@@ -16,7 +11,7 @@ from modelwright.cli.verb import Verb, shared_options
 from modelwright.errors import ExitCode
 from modelwright.project.settings import SETTINGS
 
-_MEANINGS = {
+MEANINGS = {
     ExitCode.OK: "done",
     ExitCode.UNEXPECTED: "a fault of Modelwright: please report it; or `doctor` found a problem",
     ExitCode.USAGE: "the command line was wrong",
@@ -30,6 +25,7 @@ _MEANINGS = {
     ExitCode.STORAGE: "the disk is full or the place is not writable",
     ExitCode.TRAINING: "no candidate could be trained",
     ExitCode.DRIFT: "`drift` found that the rows are distributed otherwise than the training data",
+    ExitCode.QUALITY: "`evaluate` found that a running service answers worse than it has to",
     ExitCode.INTERRUPTED: "interrupted by Ctrl+C",
 }
 
@@ -114,7 +110,7 @@ def _exit_codes() -> Iterator[str]:
     yield ""
     yield "| status | meaning |"
     yield "| --- | --- |"
-    for code, meaning in _MEANINGS.items():
+    for code, meaning in MEANINGS.items():
         yield f"| {int(code)} | {meaning} |"
 
 
@@ -132,7 +128,3 @@ def _settings() -> Iterator[str]:
     for setting in SETTINGS:
         key = f"`{'.'.join(setting.key)}`" if setting.key else ""
         yield f"| `{setting.variable}` | {key} | {setting.description} |"
-
-
-if __name__ == "__main__":
-    sys.stdout.write(page())
