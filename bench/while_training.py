@@ -16,7 +16,7 @@ import numpy as np
 
 from bench.processes import environment, free_port, modelwright
 from bench.rows import Benchmark, Row
-from bench.serve import Load, _children, _listens, _process, _script, _wait, load
+from bench.serve import Load, _children, _listens, _process, _wait, load, script
 
 COLUMNS = 29
 NEW = 200
@@ -33,14 +33,14 @@ def run(folder: Path, quick: bool) -> list[Row]:
     _write(project, table[:rows], target[:rows])
     subprocess.run([*modelwright("up", project, "--no-serve", "--quiet")], env=environment(), check=True)
     port = free_port()
-    script = _script(folder / "bodies.lua", [{"features": row.tolist()} for row in table[:1_000]], "/predict")
+    bodies = script(folder / "bodies.lua", [{"features": row.tolist()} for row in table[:1_000]], "/predict")
     with _process(modelwright("serve", project, "--port", str(port), "--workers", "1"), folder) as process:
         _wait(port)
         time.sleep(2.0)
         workers = [pid for pid in _children(process.pid) if _listens(pid)]
 
         def measured() -> Load:
-            return load(port, workers, script, CONNECTIONS, seconds)
+            return load(port, workers, bodies, CONNECTIONS, seconds)
 
         quiet = [measured() for _ in range(turns)]
         beside = _while_training(project, port, table[rows:], target[rows:], measured)
