@@ -19,7 +19,9 @@ from PIL import Image
 
 from acceptance.catalogue import load, until, write
 from acceptance.program import environment, example, free_port, run, serving
+from modelwright.monitor.standing import live_view
 from modelwright.store.engine import open_store
+from modelwright.store.ports import Store
 
 pytestmark = pytest.mark.slow
 REGION = "us-east-1"
@@ -124,4 +126,15 @@ def test_the_parts_on_machines_of_their_own(postgres_url: str, cloud: dict[str, 
             told = known.post("/feedback", json={"prediction_id": each["prediction_id"], "target": truth})
             assert told.status_code in {201, 202}, told.text
         with contextlib.closing(open_store(postgres_url)) as store:
-            until(lambda: len(store.predictions.history("products", labelled=True)) >= 20, "the labels")
+            until(lambda: _seen_to_fall(store), "the drop of F1 being seen")
+    worker = run("worker", trainer, "--once", **surroundings)
+    assert worker.code == 0, worker.err
+    (job,) = run("jobs", trainer, "--json", **surroundings).json
+    assert job["trigger"] == "quality" and "f1 of version 1 is 0.0" in job["reason"], job
+    assert job["state"] in {"promoted", "rejected"}, job["outcome"]
+
+
+def _seen_to_fall(store: Store) -> bool:
+    """Whether the monitors beside the server have judged F1 below its floor."""
+    view = live_view(store, "products")
+    return view is not None and any("f1" in each.below for each in view.quality)
