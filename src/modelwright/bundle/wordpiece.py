@@ -66,7 +66,8 @@ class WordPiece(msgspec.Struct, frozen=True, dict=True):
                 spaced.append(character)
         whole = "".join(spaced)
         if self.lower:
-            split = unicodedata.normalize("NFD", whole.lower())
+            # One by one: a whole word's lower case ends a Greek one in another sigma, the original does not.
+            split = unicodedata.normalize("NFD", "".join(map(str.lower, whole)))
             whole = "".join(each for each in split if unicodedata.category(each) != "Mn")
         return "".join(f" {each} " if _sign(each) else each for each in whole).split()
 

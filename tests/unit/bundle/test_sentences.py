@@ -54,6 +54,7 @@ def test_accents_controls_and_ideographs() -> None:
     """Accents fall, controls vanish, each ideograph stands alone, odd spaces part words."""
     assert pieces("NAÏVE\u0000\u00a0机机\u200bcat") == ["[CLS]", "naive", "机", "机", "cat", "[SEP]"]
     assert pieces("") == ["[CLS]", "[SEP]"]
+    assert TOKENISER.words("ΑΣ naïve-Straße") == ["ασ", "naive", "-", "straße"]
 
 
 def test_long_texts_are_cut_at_the_end() -> None:
