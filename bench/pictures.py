@@ -115,9 +115,10 @@ def _processor_seconds(pid: int) -> float:
 
 
 HOW = """\
-Name, description and a picture of 128 pixels (base64 in JSON), 300 different products of a real catalogue, one after
-the other over one connection, to the products example trained on it: one worker, its server on one core, with
-validation, log and metrics on. Processor time is that of all of the server's processes, for each request."""
+Name, description and a picture of 128 pixels (base64 in JSON), 300 different products of a real catalogue,
+one after the other over one connection, to the products example trained on it: one worker, its server on
+one core, with validation, log and metrics on. Processor time is that of all of the server's processes, for
+each request."""
 BENCHMARK = Benchmark(
     title="A request with a picture", how=HOW, run=run, packages=("onnxruntime", "pillow", "uvicorn")
 )
