@@ -11,7 +11,18 @@ from pathlib import Path
 from bench import report
 from bench.rows import Benchmark
 
-NAMES = ("start", "up", "training", "serve", "fuzz", "drift", "history", "products", "pictures")
+NAMES = (
+    "start",
+    "up",
+    "training",
+    "serve",
+    "while_training",
+    "fuzz",
+    "drift",
+    "history",
+    "products",
+    "pictures",
+)
 
 
 def load(name: str) -> Benchmark:
