@@ -22,6 +22,8 @@ NAMES = (
     "monitors",
     "history",
     "products",
+    "watching",
+    "pictures",
 )
 
 
