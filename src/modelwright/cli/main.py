@@ -30,6 +30,7 @@ SECTIONS = START, MAKE, USE, SEE = "Begin", "Make and release", "Serve and predi
 VERBS: dict[str, Entry] = {
     "up": Entry("up", START, "Do it all: read, train, check, register, serve."),
     "init": Entry("init", START, "Start a project in a new folder."),
+    "new": Entry("new", START, "Begin a project of your own from an example."),
     "check": Entry("check", START, "Tell every mistake in a project file."),
     "data": Entry("data", MAKE, "Look at a project's data."),
     "train": Entry("train", MAKE, "Train the candidates and register the winner."),
