@@ -11,7 +11,17 @@ from pathlib import Path
 from bench import report
 from bench.rows import Benchmark
 
-NAMES = ("start", "up", "training", "serve", "while_training", "fuzz", "drift", "history", "products")
+NAMES = (
+    "start",
+    "up",
+    "training",
+    "serve",
+    "while_training",
+    "fuzz",
+    "drift",
+    "history",
+    "products",
+)
 
 
 def load(name: str) -> Benchmark:

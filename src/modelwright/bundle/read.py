@@ -32,6 +32,7 @@ from modelwright.schema.columns import Column, Kind
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,200}")
 _MANIFEST_LIMIT = 64 * 1024 * 1024
 _BATCH = 256
+_COMPILED = "__pycache__"
 _REQUIRED = (layout.SCHEMA, layout.ENCODING, layout.REFERENCE)
 _RESTORE = "Restore it from where it was made, or train and register a new version."
 
@@ -231,7 +232,9 @@ def _list_files(folder: Path) -> set[str]:
     """Names of the folder's files; refuses anything else in it."""
     try:
         with os.scandir(folder) as entries:
-            found = sorted(entries, key=lambda entry: entry.name)
+            # Installers compile derive.py where it lies; what they leave is never read.
+            listed = (entry for entry in entries if entry.name != _COMPILED)
+            found = sorted(listed, key=lambda entry: entry.name)
     except NotADirectoryError as error:
         raise BundleInvalid(f"{folder} is a file; a bundle is a folder.", _point_to(folder.parent)) from error
     except FileNotFoundError as error:

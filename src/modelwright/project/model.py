@@ -95,6 +95,22 @@ class Search(Section):
     timeout: str | float = Field(default="10m", description="Seconds, or a length such as 90s, 10m, 1h.")
 
 
+class Cost(Section):
+    """What a wrong answer costs, in any unit; the second label is the positive one."""
+
+    false_negative: float = Field(gt=0, description="Of a positive that was not found.")
+    false_positive: float = Field(gt=0, description="Of a false alarm.")
+
+
+class Decision(Section):
+    """What the decision threshold of a binary classifier is chosen for: one of these."""
+
+    cost: Cost | None = Field(default=None, description="The least cost.")
+    precision: float | None = Field(
+        default=None, gt=0, le=1, description="As many found as possible at this precision."
+    )
+
+
 class Train(Section):
     """Which models to try and how the winner is picked."""
 
@@ -103,6 +119,10 @@ class Train(Section):
     search: Search = Search()
     class_weight: Literal["balanced", "none"] | None = Field(
         default=None, description="Default: balanced when rare."
+    )
+    decision: Decision | None = Field(
+        default=None,
+        description="What the threshold is chosen for, on validation rows; default: the likelier label.",
     )
 
 
@@ -123,6 +143,9 @@ class Serve(Section):
     port: int = Field(default=5000, ge=1, le=65535, description="Port the server listens on.")
     threshold: float | dict[str, float] | None = Field(
         default=None, description="Decision threshold of a binary classifier."
+    )
+    request_log: str | None = Field(
+        default=None, description="File that also gets predictions, a line of JSON each."
     )
 
 

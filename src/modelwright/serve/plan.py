@@ -45,6 +45,7 @@ def project_target(project: Project, settings: Settings) -> Target:
         project_file=str(project.path),
         new_classes=project.file.retrain.new_classes,
         bundles_url=settings.bundles_url,
+        request_log=str(project.resolve(log)) if (log := project.file.serve.request_log) else "",
     )
 
 

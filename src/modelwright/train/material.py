@@ -10,6 +10,7 @@ import numpy as np
 
 from modelwright.bundle.encode import Block, Packed
 from modelwright.bundle.preprocess import Preprocessor, Recipe
+from modelwright.project.model import Decision
 from modelwright.schema.columns import Scalar
 from modelwright.schema.metrics import Task
 from modelwright.train.folds import Plan
@@ -43,7 +44,9 @@ class Material:
         plan: How candidates compete on the training rows.
         metric: What picks the winner.
         weights: One weight a training row, where classes are balanced.
-        threshold: Binary: the second label is answered from this probability on.
+        threshold: Binary: the second label is answered from this probability on, where the project
+            fixes that.
+        decision: Binary: what the threshold is chosen for, where it is chosen.
         seed: Of everything drawn.
         cores: Threads that may be used.
         blocks: Which of the encoder's numbers come from each text and image column.
@@ -62,6 +65,7 @@ class Material:
     seed: int
     cores: int
     blocks: tuple[Block, ...] = ()
+    decision: Decision | None = None
     _made: dict[Recipe, Matrices] = field(default_factory=dict)
 
     @property

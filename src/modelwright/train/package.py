@@ -83,7 +83,7 @@ def entry_of(made: Made) -> ModelEntry:
         target=prepared.part.data.target or "",
         labels=tuple(prepared.material.labels),
         label_names=prepared.label_names,
-        threshold=prepared.material.threshold,
+        threshold=winner.threshold,
         metrics=winner.metrics,
         parity=winner.parity,
     )

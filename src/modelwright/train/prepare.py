@@ -21,12 +21,13 @@ from modelwright.data.split import split
 from modelwright.data.validate import validate
 from modelwright.data.version import DatasetVersion, version_data
 from modelwright.project.load import Project
-from modelwright.project.model import SqlSource
+from modelwright.project.model import Decision, SqlSource
 from modelwright.schema.columns import Scalar, TableSchema
 from modelwright.schema.metrics import Task
 from modelwright.schema.profile import Profile
 from modelwright.train.catalogue import available_cores
 from modelwright.train.encoders import fit_encoder
+from modelwright.train.errors import SettingsInvalid
 from modelwright.train.evaluate import default_metric
 from modelwright.train.fit import Proof
 from modelwright.train.folds import Fold, plan
@@ -193,7 +194,22 @@ def _material(  # noqa: PLR0917 - the steps' results, in their order
         threshold=part.threshold if len(labels) == 2 else None,
         seed=seed,
         cores=available_cores(),
+        decision=_decision(part, labels),
     )
+
+
+def _decision(part: Part, labels: tuple[Scalar, ...]) -> Decision | None:
+    """What the threshold is chosen for.
+
+    Raises:
+        SettingsInvalid: There is no threshold between more than two labels.
+    """
+    if part.train.decision is not None and len(labels) != 2:
+        raise SettingsInvalid(
+            f"train.decision chooses a threshold between two labels; '{part.data.target}' has {len(labels)}.",
+            "Remove the key from the project file.",
+        )
+    return part.train.decision
 
 
 def _latest(found: Modelled, part: Part, target: np.ndarray | None, sides: Any) -> Fold | None:

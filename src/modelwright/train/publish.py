@@ -154,7 +154,7 @@ class Publisher:
                     margin=part.gate.non_inferiority,
                     comparison=comparison,
                     not_compared=why_not,
-                    warnings=made.prepared.warnings,
+                    warnings=(*made.prepared.warnings, *([winner.choice.words] if winner.choice else [])),
                 )
             )
         return judge(judged)
