@@ -43,7 +43,7 @@ def held_out(
         picked = table.take(np.sort(places))
         arrays = column_arrays(picked, prepared.inputs)
         pictured = with_pictures(arrays, prepared.inputs, dataset.image_folders)
-        rows = python_rows(arrays, prepared.inputs)
+        rows = list(python_rows(arrays, prepared.inputs))
         for name, cells in pictured.pictures.items():
             for row, sent in zip(rows, as_sent(cells.tolist(), largest=MOST_BYTES), strict=True):
                 row[name] = sent
