@@ -18,6 +18,7 @@ from modelwright.store.ports import (
     Keys,
     Labels,
     Leases,
+    Online,
     Predictions,
     Releases,
     Samples,
@@ -28,6 +29,7 @@ from modelwright.store.repositories.jobs import SqlJobs
 from modelwright.store.repositories.keys import SqlKeys
 from modelwright.store.repositories.labels import SqlLabels
 from modelwright.store.repositories.leases import SqlLeases
+from modelwright.store.repositories.online import SqlOnline
 from modelwright.store.repositories.predictions import SqlPredictions
 from modelwright.store.repositories.releases import SqlReleases
 from modelwright.store.repositories.samples import SqlSamples
@@ -60,6 +62,7 @@ class SqlStore:
         self.events: Events = SqlEvents(database)
         self.leases: Leases = SqlLeases(database)
         self.keys: Keys = SqlKeys(database)
+        self.online: Online = SqlOnline(database)
 
     def ping(self) -> None:
         """Write one small row. Raises ``StoreUnavailable`` unless that works."""
