@@ -48,6 +48,7 @@ class Collected:
 def collect(rows: Iterable[Row], bundle: Bundle, *, answer: bool = True) -> Collected:
     """Read every row; where a value is missing or out of bounds, that is what is to be measured."""
     lenient = RowReader(_lenient(bundle.schema), bundle.rows.derive)
+    lenient.joiner = bundle.rows.joiner
     found = Collected()
     columns: list[dict[str, np.ndarray]] = []
     predictions: list[dict[str, np.ndarray]] = []
@@ -83,7 +84,9 @@ def answers(bundle: Bundle, columns: dict[str, np.ndarray]) -> dict[str, np.ndar
 
 
 def _lenient(schema: BundleSchema) -> BundleSchema:
-    return BundleSchema(inputs=_without_limits(schema.inputs), features=_without_limits(schema.features))
+    return msgspec.structs.replace(
+        schema, inputs=_without_limits(schema.inputs), features=_without_limits(schema.features)
+    )
 
 
 def _without_limits(schema: TableSchema) -> TableSchema:

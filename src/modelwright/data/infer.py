@@ -22,6 +22,7 @@ _NEVER_FEATURES = {
     Kind.IDENTIFIER: "it differs in every row, so it says nothing of others",
     Kind.IMAGE: "it names image files, whose contents are not read",
 }
+_NUMBERS = frozenset({Kind.NUMERIC, Kind.INTEGER})
 _RANGED = frozenset({Kind.NUMERIC, Kind.INTEGER, Kind.DATETIME})
 
 
@@ -133,6 +134,7 @@ def _column(name: str, values: pa.ChunkedArray, found: Finding, declared: Featur
         minimum=declared.min,
         maximum=declared.max,
         form=form,
+        transform=(declared.transform or "") if kind in _NUMBERS else "",
     )
     column = msgspec.structs.replace(column, categories=_categories(values, column, declared))
     return _observe(column, values, declared)

@@ -31,6 +31,7 @@ from modelwright.serve.ids import IdMaker
 from modelwright.serve.journal.writer import JournalWriter
 from modelwright.serve.live import Assigned
 from modelwright.serve.metrics.meter import BoardMeter
+from modelwright.serve.online import LOOK, Online
 from modelwright.serve.plan import bundle_target, serve_settings
 from modelwright.serve.repeats import Repeats
 from modelwright.serve.settings import ServeSettings
@@ -75,6 +76,7 @@ class Application:
         self._deliver = os.environ.get(DELIVER, "now") == "now" if deliver is None else deliver
         self._app: Any = None
         self._site: Site | None = None
+        self._online: Online | None = None
         self._courier: _Courier | None = None
         self._opening: asyncio.Lock | None = None
         self._delivering: asyncio.Lock | None = None
@@ -85,6 +87,7 @@ class Application:
             await self._live(receive, send)
             return
         await self.open()
+        await self._look()
         if scope["type"] != "http" or not self._deliver or scope["method"] != "POST":
             await self._app(scope, receive, send)
             return
@@ -111,6 +114,7 @@ class Application:
             if self._app is None:
                 self._site = await asyncio.to_thread(_open_site, self._given)
                 self._courier = _Courier(self._site.settings)
+                self._online = Online(self._site.store)
                 self._app = build_app(self._site)
 
     async def deliver(self) -> None:
@@ -120,6 +124,12 @@ class Application:
             return
         async with self._delivering:
             await asyncio.to_thread(courier.deliver)
+
+    async def _look(self) -> None:
+        """Take new online features: nothing goes on here between requests, so it is done with them."""
+        if self._site is not None and self._online is not None:
+            deployments = list(self._site.engine.deployments.values())
+            await self._online.refresh(deployments, at_most_every=LOOK)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         while True:

@@ -39,7 +39,8 @@ class Deployment:
         self.version = bundle.manifest.version
         self.inputs = bundle.schema.inputs
         self.context = Context(number, assigned.project, self.version, self.inputs.names, role)
-        self.quick = QuickReader.fitting(self.inputs)
+        # What a project derives may be refused, and that takes words: the longer way.
+        self.quick = None if bundle.rows.derive else QuickReader.fitting(self.inputs)
         self.models = [entry.name for entry in bundle.manifest.models]
         self.shadow: Deployment | None = None
         self.canary: Deployment | None = None

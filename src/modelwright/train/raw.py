@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -11,20 +12,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
 from modelwright.bundle.derive import Derive, DeriveInvalid, serving_source
+from modelwright.bundle.lookup import NUMBERS, STRINGS
 from modelwright.data.arrays import ColumnArrays, column_arrays, labelled_rows
 from modelwright.data.columnar import canonical
 from modelwright.data.infer import Inferred, infer_schema
 from modelwright.errors import ExitCode, ModelwrightError
-from modelwright.project.model import Data, Feature
+from modelwright.project.model import Data, Feature, Online
 from modelwright.schema.columns import Kind, TableSchema
 from modelwright.train.parts import Part
 
 _NO_TIME = datetime(2000, 1, 1, tzinfo=UTC)
-_SOURCE_ROWS = re.compile(r"^def build\b", re.MULTILINE)
 
 
 class BuildFailed(ModelwrightError):
@@ -62,7 +64,8 @@ class Modelled:
         table: As read and built; rows without a target left out.
         inferred: What its columns are.
         inputs: The columns a client sends.
-        features: The columns the model sees: the same, unless there is a ``derive``.
+        features: The columns the model sees: the same, unless there is a ``derive`` or some are looked up.
+        looked_up: Those of them that are looked up when a request comes.
         columns: The features' arrays.
     """
 
@@ -71,40 +74,66 @@ class Modelled:
     inputs: TableSchema
     features: TableSchema
     columns: ColumnArrays
+    looked_up: tuple[str, ...] = ()
 
 
-def built(table: pa.Table, features_path: Path | None) -> pa.Table:
+def built(table: pa.Table, features_path: Path | None, model: str = "") -> pa.Table:
     """The table that the project's ``build(raw)`` makes of a table, or the table itself.
 
-    ``build`` gets and gives a pandas DataFrame; an Arrow table is accepted too.
+    ``build`` gets and gives a pandas DataFrame; an Arrow table is accepted too. Written with a second
+    parameter, ``build(raw, model)``, it is told which of the project's models the rows are for.
 
     Raises:
         BuildFailed: The function raised, or gave something else.
     """
-    function = _build_function(features_path)
+    function = project_function(features_path, "build")
     if function is None:
         return table
-    import pandas as pd
+    extra = (model,) if len(inspect.signature(function).parameters) > 1 else ()
+    return as_table(call_project("build", function, table.to_pandas(), *extra), "build")
 
+
+def call_project(name: str, function: Callable[..., Any], *arguments: Any) -> Any:
+    """What a function of the project gives.
+
+    Raises:
+        BuildFailed: It raised.
+    """
     try:
-        made = function(table.to_pandas())
+        return function(*arguments)
     # The project's own code may raise anything.
     except Exception as error:
         raise BuildFailed(
-            f"build in features.py failed: {type(error).__name__}: {error}.", "Correct it and try again."
+            f"{name} in features.py failed: {type(error).__name__}: {error}.", "Correct it and try again."
         ) from error
+
+
+def as_table(made: Any, name: str) -> pa.Table:
+    """What a function of the project gave, as a table.
+
+    Raises:
+        BuildFailed: It is none, or has no rows.
+    """
+    import pandas as pd
+
     if isinstance(made, pd.DataFrame):
         made = pa.Table.from_pandas(made, preserve_index=False)
     if not isinstance(made, pa.Table) or not made.num_rows:
         raise BuildFailed(
-            f"build in features.py gave {'no rows' if isinstance(made, pa.Table) else type(made).__name__}.",
+            f"{name} in features.py gave {'no rows' if isinstance(made, pa.Table) else type(made).__name__}.",
             "It must return a pandas DataFrame or an Arrow table with rows.",
         )
     return canonical(made)
 
 
-def _build_function(path: Path | None) -> Callable[[Any], Any] | None:
-    if path is None or not _SOURCE_ROWS.search(path.read_text(encoding="utf-8")):
+def project_function(path: Path | None, name: str) -> Callable[..., Any] | None:
+    """A function of the project's ``features.py``; ``None`` if it has none of that name.
+
+    Raises:
+        BuildFailed: The file cannot be loaded.
+    """
+    wanted = re.compile(rf"^def {name}\b", re.MULTILINE)
+    if path is None or not wanted.search(path.read_text(encoding="utf-8")):
         return None
     spec = importlib.util.spec_from_file_location("modelwright_project_features", path)
     assert spec is not None and spec.loader is not None  # noqa: S101 - a .py file always has both
@@ -119,7 +148,7 @@ def _build_function(path: Path | None) -> Callable[[Any], Any] | None:
         ) from error
     finally:
         sys.dont_write_bytecode = written
-    found = getattr(module, "build", None)
+    found = getattr(module, name, None)
     return found if callable(found) else None
 
 
@@ -138,12 +167,15 @@ def modelled(table: pa.Table, part: Part, source: str | None) -> Modelled:
 
     Raises:
         ColumnMissing: The project names a column that is not there.
+        BuildFailed: It looks features up and derives others, which do not go together.
         DeriveInvalid: ``derive`` does not give a table.
         DeriveFault: It fails on a row.
     """
     if part.data.target is not None and part.data.target in table.column_names:
         known = labelled_rows(table, part.data.target)
         table = known if known.num_rows else table
+    if part.online is not None:
+        return looked_up(table, part, part.online, derived=source is not None)
     if source is None:
         inferred = infer_schema(table, part.data, part.features, part.task)
         schema = inferred.schema
@@ -163,6 +195,45 @@ def modelled(table: pa.Table, part: Part, source: str | None) -> Modelled:
     declared = {name: feature for name, feature in part.features.items() if name in names}
     features = infer_schema(derived, Data(source=""), declared, part.task).schema
     return Modelled(table, inferred, inferred.schema, features, column_arrays(derived, features))
+
+
+def looked_up(table: pa.Table, part: Part, online: Online, *, derived: bool) -> Modelled:
+    """One part's rows where a request gives some of the columns only, and a key to find the others by."""
+    if derived:
+        raise BuildFailed(
+            "features.py has derive, and the project looks features up (online): these do not go together.",
+            "Let build and online in features.py make the columns that derive makes.",
+        )
+    key = Feature(kind=Kind.TEXT, nullable=True)
+    declared = {name: feature for name, feature in part.features.items() if name in table.column_names}
+    if online.key in table.column_names:
+        declared[online.key] = declared.get(online.key, key).model_copy(
+            update={"kind": Kind.TEXT, "nullable": True}
+        )
+    inferred = infer_schema(table, part.data, declared, part.task)
+    schema = inferred.schema
+    inputs = tuple(column for column in schema if column.name in online.sent)
+    more = tuple(column.name for column in schema if column.name not in online.sent)
+    features = tuple(
+        msgspec.structs.replace(column, nullable=True) if column.name in more else column
+        for column in schema
+        if column.name != online.key
+    )
+    for column in features:
+        if column.name in more and column.kind not in NUMBERS | STRINGS:
+            raise BuildFailed(
+                f"The column '{column.name}' is to be looked up and holds {column.kind.value} values.",
+                "Numbers, true and false, and categories can be; name others under online.sent or drop them.",
+            )
+    seen = msgspec.structs.replace(schema, columns=features)
+    return Modelled(
+        table,
+        inferred,
+        msgspec.structs.replace(schema, columns=inputs, ignored=(*schema.ignored, *more)),
+        seen,
+        column_arrays(table, seen),
+        more,
+    )
 
 
 def _inferred_inputs(table: pa.Table, part: Part) -> Inferred:
