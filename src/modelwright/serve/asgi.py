@@ -125,6 +125,15 @@ class Application:
         async with self._delivering:
             await asyncio.to_thread(courier.deliver)
 
+    async def close(self) -> None:
+        """Deliver what there is and give everything back."""
+        await self.deliver()
+        if self._site is not None and self._courier is not None:
+            self._courier.close()
+            self._site.gate.close()
+            self._site.store.close()
+            self._site.engine.journal.close()
+
     async def _look(self) -> None:
         """Take new online features: nothing goes on here between requests, so it is done with them."""
         if self._site is not None and self._online is not None:
@@ -142,12 +151,7 @@ class Application:
                     return
                 await send({"type": "lifespan.startup.complete"})
             else:
-                await self.deliver()
-                if self._site is not None and self._courier is not None:
-                    self._courier.close()
-                    self._site.gate.close()
-                    self._site.store.close()
-                    self._site.engine.journal.close()
+                await self.close()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
 
