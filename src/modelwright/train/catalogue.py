@@ -145,6 +145,9 @@ _DEFAULTS = {
     _K: ("kmeans",),
 }
 _CALIBRATION_FOLDS = 3
+SILHOUETTE, ELBOW = "silhouette", "elbow"
+CLUSTER_METHODS = (SILHOUETTE, ELBOW)
+"""What may stand for a number of clusters: how to find it."""
 
 
 @dataclass(frozen=True)
@@ -183,6 +186,8 @@ class Candidate:
     def build(self, *, cores: int = 1) -> Estimator:
         """An unfitted estimator that may use ``cores`` cores; the model does not depend on them."""
         settings = dict(self.settings)
+        if self.task is Task.CLUSTERING and settings.get("n_clusters") in CLUSTER_METHODS:
+            del settings["n_clusters"]  # a way to find the number, see ``train.clusters``
         if self.threads and self.threads not in settings:
             settings[self.threads] = cores
         estimator = build(self.name, self.cls, settings)

@@ -24,7 +24,7 @@ from modelwright.bundle.session import GraphRunner
 from modelwright.schema.metrics import Metric, Parity, Task
 from modelwright.train.answers import Answers, ask, single_threaded
 from modelwright.train.catalogue import Candidate
-from modelwright.train.clusters import choose_clusters
+from modelwright.train.clusters import choose_clusters, is_open
 from modelwright.train.errors import CandidateFailed
 from modelwright.train.evaluate import higher_is_better, measure
 from modelwright.train.folds import Fold
@@ -213,7 +213,7 @@ def _train(
         )
         candidate = candidate.with_settings(tried[0].settings)
     cluster_scores: tuple[dict[str, float], ...] = ()
-    if material.task is Task.CLUSTERING and "n_clusters" not in candidate.settings:
+    if material.task is Task.CLUSTERING and is_open(candidate):
         candidate, cluster_scores = choose_clusters(candidate, matrices.train, seed=material.seed)
     scores, estimator = workshop.compete(candidate, matrices.train, material.plan.folds)
     if material.plan.refit:

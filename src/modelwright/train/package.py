@@ -21,6 +21,7 @@ from modelwright.schema.profile import ColumnProfile, Profile
 from modelwright.train.compete import Contest
 from modelwright.train.prepare import Prepared
 from modelwright.train.raw import BuildFailed
+from modelwright.train.segments import segment_names
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def entry_of(made: Made) -> ModelEntry:
         estimator=winner.candidate.name,
         target=prepared.part.data.target or "",
         labels=tuple(prepared.material.labels),
-        label_names=prepared.label_names,
+        label_names=prepared.label_names or segment_names(winner, prepared.proof.encoder),
         threshold=prepared.material.threshold,
         metrics=winner.metrics,
         parity=winner.parity,

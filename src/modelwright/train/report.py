@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from modelwright.errors import StorageFailure
 from modelwright.train.outcome import Outcome
 from modelwright.train.package import Made
+from modelwright.train.segments import segment_names
 
 _COLUMNS_SHOWN = 60
 
@@ -57,6 +59,7 @@ def render(
             "columns": made.prepared.summary["columns"][:_COLUMNS_SHOWN],
             "more_columns": max(0, len(made.prepared.summary["columns"]) - _COLUMNS_SHOWN),
             "parity": made.contest.winner.parity,
+            "segments": _segments(made),
             "labels": made.prepared.label_names or made.prepared.material.labels,
             "balanced": made.prepared.material.weights is not None,
             "how": made.prepared.material.plan.words,
@@ -66,6 +69,16 @@ def render(
         for found, made, drawn in zip(outcome.models, models, plots, strict=True)
     ]
     return environment.get_template("report.html").render(outcome=outcome, parts=parts, origin=origin)
+
+
+def _segments(made: Made) -> list[tuple[str, float]]:
+    """A clustering's groups in words, each with its share of the held-out rows."""
+    winner = made.contest.winner
+    names, labels = segment_names(winner, made.prepared.proof.encoder), winner.answers.labels
+    if not names or labels is None:
+        return []
+    shares = np.bincount(labels, minlength=len(names)) / max(1, len(labels))
+    return list(zip(names, shares.tolist(), strict=True))
 
 
 def _quantity(value: float | None) -> str:
