@@ -9,7 +9,7 @@ ARGS :=
 UPGRADE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint format bench lock wheel clean
+.PHONY: help setup run test lint format bench docs lock wheel clean
 
 help: ## List what there is to make
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -36,6 +36,9 @@ format: $(VENV)/.dev ## Put the code into its standard form
 bench: $(VENV)/.dev ## Measure the product against its budgets; writes docs/reference/benchmarks.md
 	$(BIN)/python -m bench $(ARGS)
 
+docs: $(VENV)/.dev ## Build the documentation into site/: it opens without a network
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
 lock: $(VENV)/.dev ## Bring requirements/ up to pyproject.toml (UPGRADE=1: to the newest versions)
 	scripts/lock $(if $(UPGRADE),--upgrade)
 
@@ -43,7 +46,7 @@ wheel: $(VENV)/.dev ## Build the wheel and try it where this source tree is not
 	scripts/try-wheel
 
 clean: ## Remove .venv, caches and what was built
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) build dist site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find src tests bench -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 # Two stamps on one environment: running the product needs less than working on it.

@@ -11,7 +11,7 @@ from pathlib import Path
 from bench import report
 from bench.rows import Benchmark
 
-NAMES = ("start", "up", "training", "serve", "fuzz", "drift", "cardholders")
+NAMES = ("start", "up", "training", "serve", "fuzz", "drift", "history", "cardholders")
 
 
 def load(name: str) -> Benchmark:

@@ -90,7 +90,7 @@ def table(times: int) -> list[str]:
     ]
     for place, case in enumerate(CASES):
         for metric in ("accuracy", "f1"):
-            tries = times if case.looks == 1 else max(20, times // 8)
+            tries = times if case.looks == 1 else max(20, times // 2)
             count = promoted(case, metric, tries, seed=1000 + place)
             wrong = count if case.promoting_is_wrong else tries - count
             low, high = wilson(wrong, tries)

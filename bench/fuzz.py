@@ -1,4 +1,7 @@
-"""A hundred thousand generated bodies for each protocol: no failure, no hang, no growth of memory."""
+"""A hundred thousand generated bodies for each protocol, then an hour's worth of ordinary requests.
+
+No failure, no hang, no growth of memory.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +18,13 @@ from urllib.parse import urlsplit
 
 from bench.bodies import PROTOCOLS, Bodies, Body
 from bench.rows import Benchmark, Row
+from bench.serve import load, script
 
 TESTS = Path(__file__).resolve().parent.parent / "tests"
 COUNT = 100_000
+HOUR = 3600 * 500  # an hour at 500 requests a second, as fast as they are answered
+PART = 10  # seconds of load between looks
+KEPT = 100_000
 CONNECTIONS = 8
 PATIENCE = 10.0
 NOTHING = 1e-9
@@ -95,10 +102,11 @@ def run(folder: Path, quick: bool) -> list[Row]:
     (folder / "project.yaml").write_text("name: mixed\ndata: {source: data.csv, target: kind}\n")
     serving.release(work_dir, 1, manifest)
     rows = []
-    with serving.Server("--workers", "1", cwd=folder) as server:
+    with serving.Server("--workers", "1", "--keep-rows", str(KEPT), cwd=folder) as server:
         (worker,) = server.children("worker")
         for seed, protocol in enumerate(PROTOCOLS):
             rows += _fuzz(server.url, worker, Bodies(columns_of(table), "mixed", seed=seed), protocol, quick)
+        rows += _hour(server, folder, columns_of(table), quick)
         assert server.stop() == 0
         assert "Traceback" not in server.log.read_text()
     return rows
@@ -131,6 +139,45 @@ def _fuzz(url: str, worker: int, source: Bodies, protocol: str, quick: bool) -> 
     ]
 
 
+def _hour(server: Any, folder: Path, columns: dict[str, list[Any]], quick: bool) -> list[Row]:
+    """Ordinary rows by wrk, every one answered; worker and keeper, which also prunes, stay as they are."""
+    count = HOUR // 100 if quick else HOUR
+    bodies = [
+        {
+            "features": {
+                name: values[(turn + shift) % len(values)]
+                for shift, (name, values) in enumerate(columns.items())
+            }
+        }
+        for turn in range(1000)
+    ]
+    asked = script(folder / "hour.lua", bodies, "/predict")
+    pids = {"worker": server.children("worker")[0], "keeper": server.children("keeper")[0]}
+    port = urlsplit(server.url).port or 0
+    before: dict[str, float] = {}
+    answered = 0.0
+    slowest = 0.0
+    while answered < count:
+        part = load(port, [pids["worker"]], asked, 32, 1 if quick else PART)
+        answered += part.per_second * (1 if quick else PART)
+        slowest = max(slowest, part.p99)
+        if not before and answered >= count / 5:
+            before = {role: _resident(pid) for role, pid in pids.items()}
+    print(f"  an hour's worth: {answered:,.0f} requests, p99 at most {slowest:,.1f} ms")
+    what = f"{count:,} ordinary requests"
+    return [
+        Row(
+            f"{what}: memory of the {role} at the end",
+            _resident(pid),
+            before[role],
+            "MiB",
+            "after the first fifth",
+            1.15,
+        )
+        for role, pid in pids.items()
+    ]
+
+
 def _resident(pid: int) -> float:
     status = Path(f"/proc/{pid}/status").read_text()
     return int(status.partition("VmRSS:")[2].split()[0]) / 1024
@@ -149,8 +196,9 @@ BENCHMARK = Benchmark(
     title="Generated bodies",
     how=(
         "Bodies of each protocol from a seed, right, nearly right and spoilt, one worker, eight connections, "
-        "a model of numbers, categories and text. Memory is the worker's resident set, after the first fifth "
-        "and at the end."
+        "a model of numbers, categories and text; then an hour's worth of ordinary rows (at 500 a second, as "
+        "fast as they are answered) by wrk, while the keeper keeps 100,000 predictions and prunes others. "
+        "Memory is the resident set, after the first fifth and at the end."
     ),
     run=run,
     packages=("modelwright", "uvicorn", "httptools", "msgspec", "onnxruntime"),

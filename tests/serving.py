@@ -16,8 +16,10 @@ from types import TracebackType
 from typing import Any, Self
 
 import httpx
+import msgspec
 import numpy as np
 
+from modelwright.bundle.background import stored as stored_rows
 from modelwright.bundle.encode import Encoder
 from modelwright.bundle.export import export_model
 from modelwright.bundle.format import BundleSchema, Manifest, ModelEntry
@@ -61,9 +63,14 @@ def write_numeric_bundle(
     task: Task = Task.CLASSIFICATION,
     labels: Sequence[Any] = (),
     label_names: Sequence[str] = (),
+    identifier: str | None = None,
+    ignored: tuple[str, ...] = (),
+    reference: bytes = b'{"rows": 0, "columns": []}',
+    derive: str | None = None,
 ) -> Manifest:
-    """A bundle of ``estimator``, scaled and fitted here."""
+    """A bundle of ``estimator``, scaled and fitted here; ``derive`` is source that runs before it."""
     schema = numeric_schema(names, matrix)
+    schema = msgspec.structs.replace(schema, identifier=identifier, ignored=ignored)
     columns = dict(zip(names, matrix.T.astype(np.float64), strict=True))
     encoder = Encoder.fit(schema, columns)
     packed = encoder.transform(columns)
@@ -89,14 +96,24 @@ def write_numeric_bundle(
             dataset_md5="0" * 32,
             models=(ModelContents(entry=entry, graph=graph, encoder=encoder),),
             schema=BundleSchema(inputs=schema, features=schema),
-            reference=b'{"rows": 0, "columns": []}',
+            reference=reference,
+            derive_source=derive,
             example={"request": {"features": row}, "response": {}},
+            background={
+                "model": stored_rows({name: values[::5][:64] for name, values in columns.items()}, names)
+            },
         ),
     )
 
 
 def write_iris_bundle(
-    folder: Path, *, number: int = 1, trees: int = 5, project: str = "iris", seed: int = 0
+    folder: Path,
+    *,
+    number: int = 1,
+    trees: int = 5,
+    project: str = "iris",
+    seed: int = 0,
+    derive: str | None = None,
 ) -> Manifest:
     """A random forest on iris."""
     from sklearn.datasets import load_iris
@@ -113,6 +130,7 @@ def write_iris_bundle(
         number=number,
         labels=(0, 1, 2),
         label_names=("setosa", "versicolor", "virginica"),
+        derive=derive,
     )
 
 
@@ -136,9 +154,17 @@ class Server:
     """
 
     def __init__(
-        self, *arguments: str | Path, cwd: Path, env: dict[str, str] | None = None, port: int | None = 0
+        self,
+        *arguments: str | Path,
+        cwd: Path,
+        env: dict[str, str] | None = None,
+        port: int | None = 0,
+        monitor: bool = False,
+        retrain: bool = False,
     ) -> None:
         listen = [] if port is None else ["--port", str(port)]
+        listen += [] if monitor else ["--no-monitor"]
+        listen += [] if retrain else ["--no-retrain"]
         self.log = cwd / "server.log"
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -148,7 +174,6 @@ class Server:
                     "modelwright",
                     "serve",
                     "--json",
-                    "--no-retrain",
                     *listen,
                     *map(str, arguments),
                 ],
@@ -188,7 +213,7 @@ class Server:
         return code
 
     def children(self, role: str) -> list[int]:
-        """Process ids of the workers or the keeper, told apart by what they hold open."""
+        """Process ids of the workers, the keeper or the monitors."""
         found = []
         for folder in Path("/proc").iterdir():
             with contextlib.suppress(OSError, ValueError, IndexError):
@@ -227,8 +252,7 @@ def run_serve(cwd: Path, *arguments: str) -> tuple[int, str]:
 
 
 def _role(folder: Path) -> str:
-    listening = any("socket:" in str(each.readlink()) for each in (folder / "fd").iterdir())
-    return "worker" if listening else "keeper"
+    return (folder / "cmdline").read_bytes().rstrip(b"\0").split(b"\0")[-1].decode()
 
 
 def eventually(holds: Any, *, seconds: float = 10, every: float = 0.02) -> Any:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import IntEnum
+from pathlib import Path
 
 
 class ExitCode(IntEnum):
@@ -28,6 +29,7 @@ class ExitCode(IntEnum):
     STORAGE = 10  # the disk is full or the place is not writable
     TRAINING = 11  # no candidate could be trained
     DRIFT = 12  # the rows are distributed otherwise than the training data
+    QUALITY = 13  # a running service answers worse than it has to
     INTERRUPTED = 130
 
 
@@ -73,6 +75,11 @@ class StorageFailure(ModelwrightError):
     @classmethod
     def from_os_error(cls, error: OSError, doing: str) -> StorageFailure:
         """Word an ``OSError`` that happened while ``doing`` something ("writing the bundle")."""
+        place = Path(error.filename).parent if isinstance(error.filename, str) else None
+        if isinstance(error, FileNotFoundError | NotADirectoryError) and place and not place.is_dir():
+            return cls(
+                f"Nothing came of {doing}: there is no folder {place}.", "Make that folder, or name another."
+            )
         where = f" ({error.filename})" if error.filename else ""
         return cls(
             f"The disk refused while {doing}: {error.strerror or error}{where}.",

@@ -222,7 +222,7 @@ def test_made_transactions_are_like_the_real_ones(
 def test_making_data_twice_gives_the_same_file(tmp_path: Path):
     """The same seed, the same bytes, also gzipped; another seed gives others."""
     module = loaded("make_data")
-    first, again, other = (tmp_path / f"{name}.csv.gz" for name in ("first", "again", "other"))
+    first, again, other = (tmp_path / name / "made.csv.gz" for name in ("first", "again", "other"))
     module.write(first, 300, 0)
     module.write(again, 300, 0)
     module.write(other, 300, 1)

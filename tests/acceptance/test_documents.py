@@ -21,8 +21,13 @@ from acceptance.program import EXAMPLES, REPOSITORY, environment, serving
 pytestmark = pytest.mark.slow
 
 DOCUMENTS = ["README.md", "examples/iris/README.md", "examples/fraud/README.md", "examples/titanic/README.md"]
+DOCUMENTS += sorted(
+    str(page.relative_to(REPOSITORY))
+    for page in (REPOSITORY / "docs").rglob("*.md")
+    if "```console" in page.read_text(encoding="utf-8")
+)
 _BLOCK = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
-_SERVES = re.compile(r"modelwright (up|serve)\b(?!.*--no-serve)")
+_SERVES = re.compile(r"^modelwright (up|serve)\b(?!.*--no-serve)")
 # What differs from run to run: times and places.
 _VARIES = re.compile(
     r"^\[|^\d+  \w|^#|^Version \d+ accepted \(|^  curl|^  (bundle|report|experiment|try it) "
@@ -71,7 +76,9 @@ def bin_path(tmp_path: Path) -> str:
     program = folder / "modelwright"
     program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m modelwright "$@"\n')
     program.chmod(0o755)
-    (folder / "python").symlink_to(sys.executable)
+    python = folder / "python"  # no link: an environment's Python finds its packages by its own place
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
     return f"{folder}:{environment()['PATH']}"
 
 
@@ -98,7 +105,7 @@ def test_what_a_document_says_to_type_works(name, place, bin_path):
     port = "5000"
     with contextlib.ExitStack() as running:
         for step in commands:
-            cwd = place / "own" if "some.csv" in step.line else place
+            cwd = place / "own" if " some.csv" in step.line else place
             if _SERVES.search(step.line):
                 running.close()
                 arguments = step.line.split()[1:]

@@ -10,6 +10,7 @@ from contextlib import closing
 import pytest
 
 from modelwright.store.engine import open_store
+from modelwright.store.errors import Superseded
 from modelwright.store.repositories.predictions import log_lock
 from modelwright.testing.factories import prediction, version
 
@@ -92,6 +93,22 @@ def test_releases_line_up(store):
     assert len(store.releases.list("iris")) == 8
 
 
+def test_of_decisions_upon_one_release_one_is_made(store):
+    """Two that drive the same rollout cannot both release what they decided."""
+    store.versions.add(version(1))
+    live = store.releases.append("iris", 1, reason="the first", actor="ann")
+
+    def decided(number: int) -> bool:
+        try:
+            store.releases.append("iris", 1, reason=f"{number}", actor="loop", after=live.sequence)
+        except Superseded:
+            return False
+        return True
+
+    assert sum(together(8, decided)) == 1
+    assert len(store.releases.list("iris")) == 2
+
+
 def test_the_same_predictions_delivered_at_once_are_stored_once(store):
     """Several deliveries of overlapping batches add up to every row once, without a deadlock."""
     records = [prediction(f"p{number}", project=f"project {number % 3}") for number in range(300)]
@@ -118,7 +135,7 @@ def test_no_label_is_missed_however_it_meets_its_prediction(store):
 
 @pytest.mark.postgres
 def test_a_label_waits_for_the_delivery_under_way(postgres_url):
-    """Until the delivery is committed the label could not see its prediction, so it waits; labels do not."""
+    """Until a delivery is committed a label could not see its prediction, so it waits; so do deliveries."""
     database = database_of(postgres_url)
     with closing(open_store(postgres_url)) as store, ThreadPoolExecutor(1) as pool:
         with database.write() as connection:
@@ -128,8 +145,7 @@ def test_a_label_waits_for_the_delivery_under_way(postgres_url):
                 label.result(timeout=0.3)
         assert label.result(timeout=30).target == 1
         with database.write() as connection:
-            database.lock(connection, log_lock("iris"), shared=True)
-            assert pool.submit(store.labels.add, "iris", "a", 2).result(timeout=30).target == 2
+            database.lock(connection, log_lock("iris"))
             delivery = pool.submit(store.predictions.add, [prediction("a")])
             with pytest.raises(TimeoutError):
                 delivery.result(timeout=0.3)

@@ -86,6 +86,40 @@ def test_the_list_of_revisions_is_the_scripts_own(url):
     assert scripts.get_current_head() == HEAD
 
 
+def test_labels_of_before_are_told_apart(url):
+    """A database of the first revision learns what became of each label it has."""
+    database = database_of(url)
+    with database.write() as connection:
+        command.upgrade(alembic_config(connection), "0001")
+        connection.execute(
+            text(
+                "INSERT INTO mw_predictions (project, id, version, time, status, labelled, inputs, outputs,"
+                " warnings, latency, client, protocol, role)"
+                " VALUES ('iris', 'a', 1, 1, 200, true, '{}', '{}', '[]', 0, '', '', '')"
+            )
+        )
+        for place, (id, client) in enumerate(
+            [("a", "ann"), ("a", "bob"), ("a", "ann"), ("a", "operator:eve"), ("b", "ann")]
+        ):
+            connection.execute(
+                text(
+                    "INSERT INTO mw_labels (project, prediction_id, target, received, client)"
+                    " VALUES ('iris', :id, :target, 5, :client)"
+                ),
+                {"id": id, "target": str(place), "client": client},
+            )
+    database.engine.dispose()
+    with closing(open_store(url)) as store:
+        assert (store.labels.count("iris"), store.labels.orphans("iris")) == (1, 1)
+        assert [label.target for label in store.labels.get("iris", "a")] == [0, 1, 2, 3]
+    database = database_of(url)
+    with database.read() as connection:
+        told = connection.execute(text("SELECT outcome, joined FROM mw_labels ORDER BY sequence")).all()
+    database.engine.dispose()
+    assert [row.outcome for row in told] == ["joined", "contradicting", "corrected", "corrected", "orphan"]
+    assert [row.joined for row in told] == [5, None, None, None, None]
+
+
 def test_going_down_leaves_no_table_behind(url):
     """The first revision can be undone."""
     open_store(url).close()

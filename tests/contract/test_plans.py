@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import func, literal, select, text, tuple_
 
 from modelwright.store.engine import open_store
-from modelwright.store.repositories.predictions import history_query
+from modelwright.store.repositories.predictions import following_query, history_query
 from modelwright.store.tables import predictions
 from modelwright.testing.factories import NOON, prediction
 
@@ -23,6 +23,10 @@ FILTERS = [
     ({"since": NOON, "until": NOON + timedelta(hours=1)}, "by_time"),
     ({"version": 2, "since": NOON}, "by_version"),
     ({"labelled": True, "until": NOON + timedelta(hours=1)}, "by_labelled"),
+    ({"answer": "rare"}, "by_answer"),
+    ({"answer": "rare", "since": NOON}, "by_answer"),
+    ({"refused": True}, "refused"),
+    ({"warned": True, "until": NOON + timedelta(hours=1)}, "warned"),
 ]
 
 
@@ -32,7 +36,14 @@ def full(url):
     with closing(open_store(url)) as store:
         store.predictions.add(
             [
-                prediction(f"{place:08d}", version=1 + place % 50, time=NOON + timedelta(seconds=place))
+                prediction(
+                    f"{place:08d}",
+                    version=1 + place % 50,
+                    time=NOON + timedelta(seconds=place),
+                    status=400 if place % 500 == 0 else 200,
+                    outputs={"prediction": "rare" if place % 300 == 7 else "frequent"},
+                    warnings=({"msg": "odd"},) if place % 400 == 3 else (),
+                )
                 for place in range(ROWS)
             ]
         )
@@ -65,6 +76,13 @@ def test_history_uses_an_index_for_every_filter(full, paged):
         told = plan(full, statement)
         assert f"mw_predictions_{index}" in told, (filters, told)
         assert "TEMP B-TREE" not in told and "Sort" not in told and "Seq Scan" not in told, (filters, told)
+
+
+def test_following_the_log_uses_the_index_of_time(full):
+    """Reading on from a place neither sorts nor reads what lies before."""
+    told = plan(full, following_query("iris", after=(NOON, "00000010")).limit(100))
+    assert "mw_predictions_by_time" in told
+    assert "TEMP B-TREE" not in told and "Sort" not in told and "Seq Scan" not in told
 
 
 def test_several_filters_together_never_read_the_whole_log(full):

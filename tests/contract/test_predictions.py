@@ -5,8 +5,10 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
+import msgspec
 import pytest
 
+from modelwright.store import clock
 from modelwright.store.errors import UnknownPrediction, Unstorable
 from modelwright.store.records import Truth
 from modelwright.testing.factories import NOON, prediction, predictions, version
@@ -25,6 +27,13 @@ def test_a_prediction_comes_back_as_it_was(store):
     assert store.predictions.get("iris", "b") == refused
     assert store.predictions.get("iris", "c") is None
     assert store.predictions.get("fraud", "a") is None
+
+
+def test_an_answer_may_be_given_as_json(store):
+    """What was put into JSON already is stored as it is, and comes back as what it says."""
+    ready = msgspec.Raw(b'{"prediction":1,"probabilities":{"ja \\u00e4":0.25}}')
+    assert store.predictions.add([prediction("a", outputs=ready)]) == 1
+    assert store.predictions.get("iris", "a").outputs == {"prediction": 1, "probabilities": {"ja ä": 0.25}}
 
 
 def test_adding_again_changes_nothing(store):
@@ -131,7 +140,7 @@ def test_labels_are_corrected_by_further_labels(store):
     assert second.sequence > first.sequence
     assert (first.target, first.client, first.prediction_id) == ("setosa", "ann", "a")
     assert store.labels.latest("iris", ["a", "b", "c"]) == {"a": second}
-    assert store.labels.count("iris") == 2
+    assert store.labels.count("iris") == 1
     assert store.labels.count("fraud") == 0
     assert list(store.labels.get("fraud", "a")) == []
 
@@ -192,7 +201,7 @@ def test_many_truths_at_once(store):
     assert told == ["joined"] * 6_000 + ["orphan"] * 100
     again = store.labels.record("iris", truths, client="ann")
     assert {each.outcome.value for each in again} == {"duplicate"}
-    assert store.labels.count("iris") == 6_100
+    assert store.labels.count("iris") == 6_000
 
 
 def test_two_who_tell_the_same_at_once_join_it_once(store):
@@ -204,3 +213,69 @@ def test_two_who_tell_the_same_at_once_join_it_once(store):
         )
     assert sorted(each.outcome.value for each in told) == ["duplicate"] * 15 + ["joined"]
     assert store.labels.count("iris") == 1
+
+
+def test_the_log_is_followed_from_where_one_stopped(store):
+    """Oldest first, from a time and id on, page after page, up to a time, of one project."""
+    store.predictions.add(predictions(10))
+    store.predictions.add([prediction("x", project="fraud")])
+    first = store.predictions.following("iris", limit=4)
+    assert ids(first) == ["p000010", "p000009", "p000008", "p000007"]
+    place = (first[-1].time, first[-1].id)
+    rest = store.predictions.following("iris", after=place)
+    assert ids(rest) == [f"p{number:06d}" for number in range(6, 0, -1)]
+    until = NOON + timedelta(seconds=6)
+    assert ids(store.predictions.following("iris", after=place, until=until)) == ["p000006", "p000005"]
+    assert list(store.predictions.following("iris", after=(rest[-1].time, rest[-1].id))) == []
+    assert store.predictions.count("iris", since=until) == 4
+
+
+def test_rows_of_one_moment_are_followed_by_their_ids(store):
+    """No row is left out or read twice where many share a time."""
+    store.predictions.add([prediction(id) for id in "dbca"])
+    assert ids(store.predictions.following("iris", after=(NOON, "b"))) == ["c", "d"]
+
+
+def test_only_labels_that_joined_are_counted(store):
+    """Corrections and contradictions add nothing; an orphan counts from its prediction's arrival on."""
+    store.predictions.add([prediction("a")])
+    for client, id, target in [("ann", "a", 0), ("ann", "a", 1), ("bob", "a", 2), ("bob", "late", 1)]:
+        store.labels.record("iris", [Truth(id, target)], client=client)
+    assert store.labels.count("iris") == 1
+    assert (store.labels.orphans("iris"), store.labels.orphans("iris", client="ann")) == (1, 0)
+    between = clock.now()
+    store.predictions.add([prediction("late")])
+    assert store.labels.count("iris") == 2
+    assert store.labels.count("iris", since=between) == 1
+    assert store.labels.orphans("iris", client="bob") == 0
+
+
+def test_orphans_are_given_up_by_age_and_number(store):
+    """The oldest go first; labels that met their prediction stay, and what was said of the gone ones goes."""
+    store.predictions.add([prediction("a")])
+    store.labels.record("iris", [Truth("a", 1)], client="ann")
+    store.labels.record("iris", [Truth(f"o{number}", 1) for number in range(5)], client="ann")
+    store.labels.record("iris", [Truth("o1", 2)], client="bob")
+    store.labels.record("fraud", [Truth("o1", 2)], client="bob")
+    assert store.labels.prune_orphans("iris", older_than=NOON, keep=5) == 0
+    assert store.labels.prune_orphans("iris", keep=3) == 2
+    assert list(store.labels.get("iris", "o1")) == []
+    assert [len(store.labels.get("iris", id)) for id in ("a", "o4")] == [1, 1]
+    assert store.labels.prune_orphans("iris", older_than=clock.now() + timedelta(seconds=1)) == 3
+    assert (store.labels.count("iris"), store.labels.orphans("iris")) == (1, 0)
+    assert store.labels.orphans("fraud") == 1
+
+
+def test_labels_are_followed_in_the_order_they_joined(store):
+    """First labels only; an orphan stands where its prediction arrived."""
+    store.predictions.add([prediction("a"), prediction("b")])
+    store.labels.record("iris", [Truth("late", 1), Truth("a", 0)], client="ann")
+    store.labels.record("iris", [Truth("a", 2), Truth("b", 1)], client="ann")
+    store.predictions.add([prediction("late")])
+    told = store.labels.joined("iris")
+    assert [label.prediction_id for _, label in told] == ["a", "b", "late"]
+    assert [label.target for _, label in told] == [0, 1, 1]
+    (time, label), *rest = told
+    assert list(store.labels.joined("iris", after=(time, label.sequence))) == rest
+    assert list(store.labels.joined("iris", after=(time, label.sequence), limit=1)) == rest[:1]
+    assert list(store.labels.joined("fraud")) == []

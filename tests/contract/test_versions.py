@@ -9,7 +9,7 @@ import pytest
 
 from modelwright.errors import ExitCode
 from modelwright.schema.metrics import Metric
-from modelwright.store.errors import Duplicate, NotServable, UnknownVersion, Unstorable
+from modelwright.store.errors import Duplicate, NotServable, Superseded, UnknownVersion, Unstorable
 from modelwright.store.records import Verdict
 from modelwright.testing import factories
 
@@ -120,6 +120,19 @@ def test_a_rejected_version_is_never_released(store):
     assert refused.value.details == ("f1 is 0.4, the floor is 0.95.",)
     assert refused.value.code is ExitCode.REJECTED
     assert store.releases.current("iris") == live
+
+
+def test_a_release_that_was_decided_upon_an_older_one_is_not_made(store):
+    """``after`` names what was live when it was decided; if that changed, nothing is written."""
+    for number in (1, 2):
+        store.versions.add(factories.version(number))
+    first = store.releases.append("iris", 1, reason="the first", actor="ann")
+    second = store.releases.append("iris", 2, reason="better", actor="loop", after=first.sequence)
+    with pytest.raises(Superseded, match=f"release {second.sequence} came after {first.sequence}"):
+        store.releases.append("iris", 1, reason="late", actor="loop", after=first.sequence)
+    assert list(store.releases.list("iris")) == [second, first]
+    with pytest.raises(Superseded):
+        store.releases.append("fraud", 1, reason="none there", actor="loop", after=first.sequence)
 
 
 def test_an_unknown_version_is_never_released(store):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -51,6 +52,25 @@ def test_the_oldest_waiting_job_is_taken_once(store):
     assert [job.id for job in store.jobs.list("iris")] == [second.id, first.id]
     assert len(store.jobs.list("iris", limit=1)) == 1
     assert store.jobs.get("none") is None
+
+
+def test_a_job_is_made_only_where_none_is_open(store):
+    """However often it is asked for: the open one is told, until it ended or waits for a person."""
+    first, made = store.jobs.add_alone("iris", trigger="drift", reason="x moved", settings={"a": 1})
+    assert (made, first.trigger, first.settings) == (True, "drift", {"a": 1})
+    assert store.jobs.add_alone("iris", trigger="manual", reason="") == (first, False)
+    assert store.jobs.add_alone("fraud", trigger="manual", reason="")[1]
+    store.jobs.take("iris", "w1", seconds=LONG)
+    store.jobs.move(first.id, JobState.JUDGED)
+    assert not store.jobs.add_alone("iris", trigger="manual", reason="")[1]
+    second, made = store.jobs.add_alone("iris", trigger="manual", reason="", besides=[first.id])
+    assert made and second.id != first.id
+    with ThreadPoolExecutor(8) as pool:
+        told = list(
+            pool.map(lambda n: store.jobs.add_alone("titanic", trigger="t", reason=str(n)), range(16))
+        )
+    assert sum(made for _, made in told) == 1
+    assert len({job.id for job, _ in told}) == 1
 
 
 def test_a_job_whose_lease_ran_out_goes_to_another(store):

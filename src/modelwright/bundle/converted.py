@@ -29,8 +29,7 @@ def add_converted(graph: Graph, features: str, estimator: Any, task: Task, width
     source = model.graph.input[0].name
     for node in model.graph.node:
         node.input[:] = [features if tensor == source else tensor for tensor in node.input]
-    graph.nodes.extend(model.graph.node)
-    graph.initializers.extend(model.graph.initializer)
+    graph.take(model.graph)
     outputs = [output.name for output in model.graph.output]
     if task is Task.REGRESSION:
         return Value(outputs[0])

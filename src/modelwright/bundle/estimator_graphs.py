@@ -49,16 +49,11 @@ def _add_forest_model(graph: Graph, features: str, estimator: Any) -> Outputs:
     if np.ndim(getattr(estimator, "n_classes_", 1)) or estimator.n_outputs_ > 1:
         raise NotExportable("The model predicts several targets at once.")
     members = len(getattr(estimator, "estimators_", ()))
-    if not hasattr(estimator, "classes_"):
-        total = add_exact_sum(graph, sklearn_forest(estimator, 1), features)
-        return Value(graph.add("Div", total, graph.const(float(members), np.float64)) if members else total)
-    forest = sklearn_forest(estimator, len(estimator.classes_))
-    if members == 0:
-        shares = add_forest(graph, forest, features)
-    else:
-        total = add_exact_sum(graph, forest, features)
-        shares = graph.add("Div", total, graph.const(float(members), np.float64))
-    return Classes(argmax(graph, shares), shares)
+    classes = len(estimator.classes_) if hasattr(estimator, "classes_") else 0
+    mean = add_exact_sum(graph, sklearn_forest(estimator, classes or 1), features)
+    if members:
+        mean = graph.add("Div", mean, graph.const(float(members), np.float64))
+    return Classes(argmax(graph, mean), mean) if classes else Value(mean)
 
 
 def _add_histogram(graph: Graph, features: str, estimator: Any) -> Outputs:

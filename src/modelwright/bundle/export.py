@@ -10,7 +10,7 @@ import onnx
 from modelwright.bundle.converted import add_converted
 from modelwright.bundle.encode import Encoder
 from modelwright.bundle.estimator_graphs import adder_for
-from modelwright.bundle.graph import DOUBLE, FLOAT, INT64, STRING, Graph, NotExportable
+from modelwright.bundle.graph import DOUBLE, FLOAT, INT64, ML, STRING, Graph, NotExportable
 from modelwright.bundle.graph_outputs import Classes, Clusters, Outputs, Value
 from modelwright.bundle.preprocess import Preprocessor
 from modelwright.bundle.preprocess_graph import NUMBERS, STRINGS, add_preprocessor, declare_inputs
@@ -65,6 +65,7 @@ def column_graph(onnx_bytes: bytes, encoder: Encoder) -> bytes:
     while any(name.startswith(prefix) for name in encoder.names):
         prefix = f"/{prefix}"
     graph = Graph(prefix)
+    graph.ml_opset = next(entry.version for entry in model.opset_import if entry.domain == ML)
     renamed = {}
     if encoder.number_names:
         renamed[NUMBERS] = _packed_columns(graph, encoder.number_names, FLOAT)
@@ -79,8 +80,7 @@ def column_graph(onnx_bytes: bytes, encoder: Encoder) -> bytes:
         node.name = f"{prefix}inner/{node.name}"
     for tensor in model.graph.initializer:
         tensor.name = renamed[tensor.name]
-    graph.nodes.extend(model.graph.node)
-    graph.initializers.extend(model.graph.initializer)
+    graph.take(model.graph)
     for output in model.graph.output:
         _flat_output(graph, output, renamed[output.name])
     return graph.build()

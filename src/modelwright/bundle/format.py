@@ -9,6 +9,7 @@ A bundle is a folder::
     reference.json    profile of the training data, for drift
     derive.py         the project's own row function, if it has one
     example.json      a request that works, and its answer
+    background.json   a few training rows that answers are compared with when they are explained; optional
 
 The graph of every model takes up to two inputs, ``numbers`` (float32, [rows, k]) and ``strings``
 (string, [rows, m]), and gives for a classification ``label`` (int64, [rows], an index into the
@@ -34,6 +35,7 @@ ENCODING = "encoding.json"
 REFERENCE = "reference.json"
 DERIVE = "derive.py"
 EXAMPLE = "example.json"
+BACKGROUND = "background.json"
 
 
 class ModelEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

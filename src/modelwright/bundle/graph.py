@@ -1,10 +1,13 @@
 """A small writer of ONNX graphs: the same calls give the same bytes.
 
 Names are numbered in the order of the calls, nothing about the time or the machine is recorded.
+Nodes and constants are kept as the bytes they will be in the file, so that a large model lies in
+memory once.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -12,13 +15,18 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from modelwright.bundle import wire
 from modelwright.errors import ExitCode, ModelwrightError
 
 OPSET = 17
 ML_OPSET = 3
+TREES_ML_OPSET = 5
+"""Where ``TreeEnsemble`` came, and the operators for trees that converters write went."""
 IR_VERSION = 8
 ML = "ai.onnx.ml"
 PRODUCER = "modelwright"
+
+_GRAPH_OF_MODEL, _NODE, _INITIALIZER, _ATTRIBUTE_OF_NODE = 7, 1, 5, 5  # field numbers in onnx.proto
 
 FLOAT = TensorProto.FLOAT
 DOUBLE = TensorProto.DOUBLE
@@ -37,14 +45,21 @@ class NotExportable(ModelwrightError):
 
 
 class Graph:
-    """A graph under construction. Every tensor is known by its name."""
+    """A graph under construction. Every tensor is known by its name.
+
+    Attributes:
+        prefix: Before every name.
+        inputs, outputs: As declared.
+        ml_opset: Of the operators in ``ML``.
+    """
 
     def __init__(self, prefix: str = "") -> None:
         self.prefix = prefix
-        self.nodes: list[onnx.NodeProto] = []
-        self.initializers: list[onnx.TensorProto] = []
         self.inputs: list[onnx.ValueInfoProto] = []
         self.outputs: list[onnx.ValueInfoProto] = []
+        self.ml_opset = ML_OPSET
+        self._nodes: list[bytes] = []
+        self._initializers: list[bytes] = []
         self._constants: dict[tuple[str, tuple[int, ...], bytes], str] = {}
         self._count = 0
 
@@ -60,16 +75,17 @@ class Graph:
 
     def output(self, tensor: str, name: str, kind: int, shape: Sequence[int | str]) -> None:
         """Give ``tensor`` out under ``name``."""
-        self.nodes.append(helper.make_node("Identity", [tensor], [name], name=self.fresh("output")))
+        self._keep_node(helper.make_node("Identity", [tensor], [name], name=self.fresh("output")))
         self.outputs.append(helper.make_tensor_value_info(name, kind, list(shape)))
 
     def const(self, value: Any, dtype: type[np.generic] | None = None) -> str:
         """A constant tensor; equal constants are stored once."""
         array = np.ascontiguousarray(np.asarray(value, dtype=dtype)).reshape(np.shape(value))
-        key = (array.dtype.str, array.shape, array.tobytes())
+        content = repr(array.tolist()).encode() if array.dtype.hasobject else array.data
+        key = (array.dtype.str, array.shape, hashlib.sha256(content).digest())
         if key not in self._constants:
             name = self.fresh("const")
-            self.initializers.append(numpy_helper.from_array(array, name))
+            self._keep_constant(numpy_helper.from_array(array, name))
             self._constants[key] = name
         return self._constants[key]
 
@@ -83,10 +99,30 @@ class Graph:
         """Add a node and return the names of its outputs."""
         names = [self.fresh(op) for _ in range(outputs)]
         node = helper.make_node(op, list(inputs), names, name=self.fresh("node"), domain=domain)
+        long: list[bytes] = []
         for key, value in sorted(attributes.items()):
-            node.attribute.append(_attribute(key, value))
-        self.nodes.append(node)
+            if isinstance(value, np.ndarray):
+                long.append(wire.message(_ATTRIBUTE_OF_NODE, wire.numbers_attribute(key, value)))
+            else:
+                node.attribute.append(_attribute(key, value))
+        self._keep_node(node, long)
         return names
+
+    def take(self, graph: onnx.GraphProto) -> None:
+        """Add another graph's nodes and constants, whose names are not used in this one."""
+        for node in graph.node:
+            self._keep_node(node)
+        for tensor in graph.initializer:
+            self._keep_constant(tensor)
+
+    def _keep_node(self, node: onnx.NodeProto, attributes: Sequence[bytes] = ()) -> None:
+        # The fields of a message may come in any order, and from several pieces.
+        self._nodes.append(
+            wire.message(_NODE, b"".join([node.SerializeToString(deterministic=True), *attributes]))
+        )
+
+    def _keep_constant(self, tensor: onnx.TensorProto) -> None:
+        self._initializers.append(wire.message(_INITIALIZER, tensor.SerializeToString(deterministic=True)))
 
     def cast(self, tensor: str, kind: int) -> str:
         """``tensor`` as another element type."""
@@ -108,28 +144,30 @@ class Graph:
 
     def build(self) -> bytes:
         """The checked model's bytes."""
-        graph = helper.make_graph(self.nodes, "modelwright", self.inputs, self.outputs, self.initializers)
-        model = helper.make_model(
-            graph,
-            opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid(ML, ML_OPSET)],
+        frame = helper.make_graph([], "modelwright", self.inputs, self.outputs)
+        head = helper.make_model(
+            onnx.GraphProto(),
+            opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid(ML, self.ml_opset)],
             producer_name=PRODUCER,
             ir_version=IR_VERSION,
         )
+        head.ClearField("graph")
+        graph = [*self._nodes, *self._initializers, frame.SerializeToString(deterministic=True)]
+        length = sum(map(len, graph))
+        model = b"".join(
+            [
+                head.SerializeToString(deterministic=True),
+                wire.varint(_GRAPH_OF_MODEL << 3 | 2),
+                wire.varint(length),
+                *graph,
+            ]
+        )
         onnx.checker.check_model(model)
-        return bytes(model.SerializeToString(deterministic=True))
+        return model
 
 
 def _attribute(key: str, value: Any) -> onnx.AttributeProto:
-    """An attribute; long lists are written without ``helper``'s check of every element."""
-    if isinstance(value, np.ndarray):
-        attribute = onnx.AttributeProto(name=key)
-        if value.dtype.kind in "iub":
-            attribute.type = onnx.AttributeProto.INTS
-            attribute.ints.extend(value.astype(np.int64).tolist())
-        else:
-            attribute.type = onnx.AttributeProto.FLOATS
-            attribute.floats.extend(value.astype(np.float32).tolist())
-        return attribute
+    """An attribute that is no array."""
     if isinstance(value, list) and value and isinstance(value[0], bytes):
         attribute = onnx.AttributeProto(name=key, type=onnx.AttributeProto.STRINGS)
         attribute.strings.extend(value)

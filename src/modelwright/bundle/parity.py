@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,62 @@ _BATCH = 64
 _SINGLES = 200
 
 
+@dataclass(frozen=True)
+class Expected:
+    """What a trained model answers for the rows of a certificate.
+
+    Attributes:
+        rows: How many there are.
+        labels: int64, the class or cluster; ``None`` for a regression.
+        scores: float64, probabilities, distances or values.
+        classes: Classification: the label that each column of ``scores`` stands for.
+        scale: What differences are divided by.
+    """
+
+    rows: int
+    labels: np.ndarray | None
+    scores: np.ndarray
+    classes: np.ndarray | None
+    scale: float
+
+    @classmethod
+    def of(
+        cls,
+        preprocessor: Preprocessor,
+        estimator: Any,
+        encoder: Encoder,
+        columns: ColumnArrays,
+        task: Task,
+        *,
+        spread: float | None = None,
+    ) -> Expected:
+        """Ask the trained model; it is not needed for the certificate afterwards.
+
+        Args:
+            preprocessor, estimator, encoder: The trained model.
+            columns: Held-out rows as column arrays.
+            task: What the model does.
+            spread: Regression: the target's standard deviation, which differences are relative to; by
+                default that of the model's own answers, which is smaller and so stricter.
+        """
+        packed = encoder.transform(columns)
+        if not packed.rows:
+            return cls(0, None, np.zeros(0), None, 1.0)
+        matrix = suited(preprocessor.transform(packed), estimator)
+        with _one_thread(estimator):
+            labels, scores = _answers(estimator, matrix, task)
+        classes = np.asarray(estimator.classes_).astype(np.int64) if task is Task.CLASSIFICATION else None
+        return cls(packed.rows, labels, scores, classes, _scale(scores, task, spread))
+
+    def in_width(self, rows: slice, width: int) -> np.ndarray:
+        """Scores of some rows, a class that the model never saw having probability 0."""
+        if self.classes is None:
+            return self.scores[rows]
+        full = np.zeros((len(self.scores[rows]), width))
+        full[:, self.classes] = self.scores[rows]
+        return full
+
+
 def certify(  # noqa: PLR0917 - the parts of one trained model, in the order they are applied
     onnx_bytes: bytes,
     preprocessor: Preprocessor,
@@ -28,36 +85,25 @@ def certify(  # noqa: PLR0917 - the parts of one trained model, in the order the
     *,
     spread: float | None = None,
 ) -> Parity:
-    """Send every row through both, in micro-batches, and the first 200 of them also one by one.
+    """Send every row of ``columns`` through the trained model and its graph; see ``Expected.of``."""
+    expected = Expected.of(preprocessor, estimator, encoder, columns, task, spread=spread)
+    return compared(GraphRunner(onnx_bytes), expected, encoder, columns)
 
-    Args:
-        onnx_bytes: The exported graph.
-        preprocessor, estimator, encoder: The trained model.
-        columns: Held-out rows as column arrays.
-        task: What the model does.
-        spread: Regression: the target's standard deviation, which differences are relative to; by
-            default that of the model's own answers, which is smaller and so stricter.
-    """
-    runner = GraphRunner(onnx_bytes)
-    packed = encoder.transform(columns)
-    if not packed.rows:
-        return Parity(rows=0, labels_differ=0, max_difference=0.0)
-    matrix = suited(preprocessor.transform(packed), estimator)
-    with _one_thread(estimator):
-        labels, scores = _expected(estimator, matrix, task, runner.width)
-    scale = _scale(scores, task, spread)
+
+def compared(runner: GraphRunner, expected: Expected, encoder: Encoder, columns: ColumnArrays) -> Parity:
+    """Send the same rows through the graph, in micro-batches, and the first 200 also one by one."""
     differing: set[int] = set()
     largest = 0.0
-    for rows in _slices(packed.rows):
+    for rows in _slices(expected.rows):
         part = {name: values[rows] for name, values in columns.items()}
         outputs = runner.run(*encoder.transform_dense(part))
-        if labels is not None:
-            differing.update((np.flatnonzero(outputs[0] != labels[rows]) + rows.start).tolist())
-        gap = np.abs(outputs[-1].astype(np.float64) - scores[rows])
-        largest = max(largest, float(np.max(gap, initial=0.0)) / scale)
+        if expected.labels is not None:
+            differing.update((np.flatnonzero(outputs[0] != expected.labels[rows]) + rows.start).tolist())
+        gap = np.abs(outputs[-1].astype(np.float64) - expected.in_width(rows, runner.width))
+        largest = max(largest, float(np.max(gap, initial=0.0)) / expected.scale)
         if not np.isfinite(gap).all():
             largest = float("inf")
-    return Parity(rows=packed.rows, labels_differ=len(differing), max_difference=largest)
+    return Parity(rows=expected.rows, labels_differ=len(differing), max_difference=largest)
 
 
 @contextmanager
@@ -81,17 +127,14 @@ def _slices(rows: int) -> Iterator[slice]:
         yield slice(row, row + 1)
 
 
-def _expected(estimator: Any, matrix: Any, task: Task, width: int) -> tuple[np.ndarray | None, np.ndarray]:
+def _answers(estimator: Any, matrix: Any, task: Task) -> tuple[np.ndarray | None, np.ndarray]:
     """Labels (``None`` for a regression) and probabilities, values or distances of the trained model."""
     if task is Task.REGRESSION:
         return None, np.asarray(estimator.predict(matrix), dtype=np.float64).reshape(-1)
     labels = np.asarray(estimator.predict(matrix)).astype(np.int64).reshape(-1)
     if task is Task.CLUSTERING:
         return labels, np.asarray(estimator.transform(matrix), dtype=np.float64)
-    given = np.asarray(estimator.predict_proba(matrix), dtype=np.float64)
-    probabilities = np.zeros((len(given), width))
-    probabilities[:, np.asarray(estimator.classes_).astype(np.int64)] = given
-    return labels, probabilities
+    return labels, np.asarray(estimator.predict_proba(matrix), dtype=np.float64)
 
 
 def _scale(scores: np.ndarray, task: Task, spread: float | None) -> float:

@@ -18,6 +18,7 @@ import numpy as np
 
 from modelwright.bundle import format as layout
 from modelwright.bundle.answers import Answer, Answerer
+from modelwright.bundle.background import Backgrounds, arrays
 from modelwright.bundle.derive import Derive
 from modelwright.bundle.encode import ColumnArrays, Encoder
 from modelwright.bundle.format import BundleSchema, Manifest, ModelEntry
@@ -97,10 +98,19 @@ class Bundle:
         derive = None if source is None else Derive(_text(source))
         self.rows = RowReader(self.schema, derive)
         self.models = [_load_model(entry, encoders, files, threads=threads) for entry in manifest.models]
+        self._background = files.get(layout.BACKGROUND)
 
     def answer(self, columns: ColumnArrays) -> dict[str, list[Answer]]:
         """Every model's answers for the rows of ``columns``, by model name."""
         return {model.entry.name: model.answer(columns) for model in self.models}
+
+    def background(self, model: str) -> ColumnArrays | None:
+        """The reference rows of ``model``; ``None`` in a bundle that was written without."""
+        if self._background is None:
+            return None
+        found = _decode({layout.BACKGROUND: self._background}, layout.BACKGROUND, Backgrounds)
+        told = found.models.get(model)
+        return None if told is None else arrays(told)
 
     def predict_rows(self, rows: Sequence[Any]) -> list[dict[str, Answer]]:
         """Read and answer rows as clients send them; one answer a model for each row.
@@ -145,6 +155,33 @@ class Bundle:
             raise BundleInvalid(
                 f"The bundle at {self.path} verifies but cannot answer: {error}.", _RESTORE
             ) from error
+
+
+class Description:
+    """A bundle's words without its models: enough to read rows and to compare them with training.
+
+    Attributes:
+        manifest: What it says of itself.
+        schema: What a client sends, and what the models see.
+        rows: The reader of clients' rows.
+        reference: Its profile of the training data, as bytes of JSON.
+    """
+
+    def __init__(self, manifest: Manifest, files: dict[str, bytes]) -> None:
+        self.manifest = manifest
+        self.schema = _decode(files, layout.SCHEMA, BundleSchema)
+        self.reference: bytes = files[layout.REFERENCE]
+        source = files.get(layout.DERIVE)
+        self.rows = RowReader(self.schema, None if source is None else Derive(_text(source)))
+
+
+def describe(path: Path | str) -> Description:
+    """Check a bundle and read what it says; no graph is loaded.
+
+    Raises:
+        BundleInvalid: As ``verify``.
+    """
+    return Description(*_read_checked(Path(path)))
 
 
 def verify(path: Path | str) -> Manifest:
@@ -331,6 +368,11 @@ def _load_model(
         )
     try:
         return LoadedModel(entry, encoder, files[entry.file], threads=threads)
+    except MemoryError as error:
+        raise BundleInvalid(
+            f"The bundle's model '{entry.name}' needs more memory than there is.",
+            "Give the process more memory, or train a smaller model (for a forest: limit max_depth).",
+        ) from error
     # ONNX Runtime raises classes of its own making for a graph that it cannot load.
     except Exception as error:
         raise BundleInvalid(

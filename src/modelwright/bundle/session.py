@@ -7,7 +7,10 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
+from modelwright.bundle.heap import give_back
+
 _ERRORS_ONLY = 3
+_LARGE = 2**20  # bytes of a graph from which on reading it leaves much behind
 
 
 class GraphRunner:
@@ -31,6 +34,8 @@ class GraphRunner:
         shape = declared[-1].shape
         self.width = int(shape[1]) if len(shape) > 1 else 1
         self._run = self._session.run
+        if len(graph) > _LARGE:
+            give_back()
 
     def run(self, numbers: np.ndarray, strings: np.ndarray) -> list[np.ndarray]:
         """The graph's outputs for ``numbers`` float32 [rows, k] and ``strings`` object [rows, m].

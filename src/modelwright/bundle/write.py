@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from modelwright.bundle import format as layout
+from modelwright.bundle.background import Backgrounds, Stored
 from modelwright.bundle.encode import Encoder
 from modelwright.bundle.format import BundleSchema, Manifest, ModelEntry
 from modelwright.bundle.integrity import NO_SEAL, content_hash, seal_of, sha256
@@ -54,6 +55,7 @@ class BundleContents(msgspec.Struct, frozen=True, kw_only=True):
         derive_source: Source of the project's row function (``bundle.derive.serving_source``).
         example: A request that works and its answer, ``{"request": ..., "response": ...}``, or JSON bytes.
         created: RFC 3339 time; the present by default.
+        background: Each model's reference rows (``bundle.background``); empty for none.
     """
 
     project: str
@@ -68,6 +70,7 @@ class BundleContents(msgspec.Struct, frozen=True, kw_only=True):
     run_id: str = ""
     created: str = ""
     libraries: dict[str, str] = {}
+    background: dict[str, dict[str, Stored]] = {}
 
 
 def write_bundle(folder: Path, contents: BundleContents) -> Manifest:
@@ -111,6 +114,8 @@ def _lay_out(contents: BundleContents) -> tuple[tuple[ModelEntry, ...], dict[str
     if contents.example is not None:
         example = contents.example
         files[layout.EXAMPLE] = example if isinstance(example, bytes) else msgspec.json.encode(example)
+    if contents.background:
+        files[layout.BACKGROUND] = msgspec.json.encode(Backgrounds(contents.background))
     entries = []
     for model, name in zip(contents.models, _graph_names(contents.models), strict=True):
         files[name] = model.graph

@@ -61,9 +61,16 @@ class Answering:
                 f"{self.refused:,} of {self.seen:,} rows do not fit the model."
                 if self.seen > 1
                 else "The row does not fit the model.",
-                "Correct them, or leave them out with --skip-invalid." if self.seen > 1 else "Correct it.",
+                self._remedy(),
                 details=[*self.problems, *([f"… and {more:,} more rows"] if more > 0 else [])],
             )
+
+    def _remedy(self) -> str:
+        if self.seen == 1:
+            return "Correct it."
+        return (
+            "Correct them." if self.skip_invalid else "Correct them, or leave them out with --skip-invalid."
+        )
 
     def tell(self, terminal: Terminal) -> None:
         """Say what was left out and what was unusual."""

@@ -26,7 +26,8 @@ def command(
     """Let a waiting version answer, or refuse it.
 
     Versions wait for a person where the project file says `retrain: {promotion: approval}`.
-    `modelwright jobs` lists them with what came of their duels.
+    One in its shadow time or canary may be approved as well: it answers all at once, and is watched.
+    Refusing it ends its rollout. `modelwright jobs` lists them with what came of their duels.
     """
     from modelwright.cli.actor import actor
     from modelwright.cli.context import nothing_trained, open_project, opened_store

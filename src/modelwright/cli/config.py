@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from modelwright.cli import thresholds
 from modelwright.cli.terminal import Terminal, plain_table
 from modelwright.cli.verb import project_argument, verb
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from modelwright.monitor.thresholds import Threshold
+    from modelwright.project.load import Project
+    from modelwright.project.settings import Settings
 
 
 @verb(
@@ -18,7 +28,8 @@ def command(terminal: Terminal, path: str | None) -> None:
     """Show every setting, its value and its source.
 
     A setting is found as a flag, in the environment, in the project file, or has its default.
-    Passwords are masked.
+    Passwords are masked. Thresholds of alarms and retraining are told with what was set since: see
+    `modelwright thresholds`.
     """
     from modelwright.project.load import load
     from modelwright.project.mistakes import ProjectNotFound
@@ -34,10 +45,14 @@ def command(terminal: Terminal, path: str | None) -> None:
     settings = resolve(project)
     for warning in settings.warnings:
         terminal.warn(warning)
+    held = [] if project is None else _thresholds(terminal, project, settings)
 
     def show() -> None:
         rows = [(entry.name, entry.shown, entry.source, entry.variable) for entry in settings.entries]
         terminal.table(plain_table(("setting", "value", "source", "environment variable"), rows))
+        if held:
+            terminal.print()
+            thresholds.show(terminal, held)
 
     data = {
         entry.name: {
@@ -48,4 +63,20 @@ def command(terminal: Terminal, path: str | None) -> None:
         }
         for entry in settings.entries
     }
-    terminal.result({"settings": data, "warnings": list(settings.warnings)}, show)
+    told = {"settings": data, "thresholds": thresholds.as_json(held), "warnings": list(settings.warnings)}
+    terminal.result(told, show)
+
+
+def _thresholds(terminal: Terminal, project: Project, settings: Settings) -> Sequence[Threshold]:
+    """Those in force; where the store is away, those of the project file."""
+    from modelwright.cli.context import opened_store
+    from modelwright.monitor.thresholds import effective
+    from modelwright.store.errors import StoreUnavailable
+
+    try:
+        with opened_store(settings, create=False) as store:
+            overrides = [] if store is None else store.overrides.list(project.name)
+    except StoreUnavailable as error:
+        terminal.warn(f"Thresholds that were set while the service runs are not known: {error}")
+        overrides = []
+    return effective(project, overrides).entries

@@ -27,7 +27,10 @@ def open_project(
     terminal: Terminal, path: str | None, flags: dict[str, object] | None = None
 ) -> tuple[Project, Settings]:
     """The project at ``path`` with its settings; what is odd about them is told."""
+    from modelwright.cli.known import remember
+
     project = load(path)
+    remember(project.path)
     settings = resolve(project, flags=flags)
     for warning in settings.warnings:
         terminal.warn(warning)
@@ -44,7 +47,7 @@ def opened_store(settings: Settings, *, create: bool = True) -> Iterator[SqlStor
     """
     from modelwright.store.engine import open_store
 
-    if not create and _absent(settings.store_url):
+    if not create and absent(settings.store_url):
         yield None
         return
     store = open_store(settings.store_url)
@@ -67,5 +70,6 @@ def nothing_trained(project: Project) -> NothingTrained:
     )
 
 
-def _absent(url: str) -> bool:
+def absent(url: str) -> bool:
+    """Whether a store is a SQLite file that is not there."""
     return url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists()

@@ -66,7 +66,7 @@ def _described(path: str | None) -> tuple[str, Description]:
         task, code = project.file.task, project.features_path
     loaded = read_table(data.source, base=base, missing=data.missing)
     table = loaded.table
-    if code is not None:
+    if code is not None and not data.built:
         from modelwright.train.raw import built
 
         table = built(table, code)

@@ -37,6 +37,7 @@ EXTRAS = {
     "mlflow": "train",
     "onnx": "train",
     "optuna": "train",
+    "opentelemetry": "otel",
     "pandas": "train",
     "pyarrow": "train",
     "psycopg": "postgres",

@@ -79,12 +79,12 @@ def _cancel(store: Store | None, project: str, id: str) -> None:
 def _reasons(store: Store, project: str) -> dict[str, str]:
     """What came of each job, by its newest event."""
     from modelwright.monitor.due import WAITING
-    from modelwright.retrain.promotion import REFUSED
+    from modelwright.monitor.releasing import REFUSED, ROLLOUT
     from modelwright.retrain.worker import FAILED
 
     found: dict[str, str] = {}
     for event in store.events.list(project, limit=1_000):
-        if event.kind in {WAITING, REFUSED, FAILED, "promoted"}:
+        if event.kind in {WAITING, ROLLOUT, REFUSED, FAILED, "promoted"}:
             found.setdefault(str(event.data.get("job", "")), event.message)
     return found
 

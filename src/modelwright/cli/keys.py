@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from modelwright.store.engine import SqlStore
     from modelwright.store.records import KeyRecord
 
-_SCOPES = ("predict", "feedback", "read", "admin")
+_SCOPES = ("predict", "feedback", "read", "retrain", "admin")
 _LONGEST_NAME = 100
 
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from modelwright.bundle.read import Bundle
     from modelwright.cli.terminal import Terminal
     from modelwright.project.load import Project
-    from modelwright.store.engine import SqlStore
+    from modelwright.store.ports import Store
+    from modelwright.store.records import VersionRecord
 
 
 @dataclass(frozen=True)
@@ -50,27 +51,48 @@ def live_bundle(terminal: Terminal, path: str | None, version: int | None) -> Li
     """
     project, settings = open_project(terminal, path)
     with opened_store(settings, create=False) as store:
-        latest = None if store is None else store.versions.latest(project.name)
-        if store is None or latest is None:
-            raise nothing_trained(project)
-        if version is None:
-            release = store.releases.current(project.name)
-            if release is None:
-                raise NothingTrained(
-                    f"No version of project '{project.name}' is live.",
-                    f"Promote one (modelwright promote {latest.number}), or name it with --version.",
-                )
-            version = release.version
-        record = store.versions.get(project.name, version)
+        record = meant(store, project, version)
         known = _known(project, store)
-    if record is None:
-        raise UnknownVersion(project.name, version, latest.number)
     return LiveBundle(path=bundle_path(settings, record), project=project, known=known)
 
 
-def _known(project: Project, store: SqlStore) -> Known | None:
-    if project.file.online is None:
+def _known(project: Project, store: Store | None) -> Known | None:
+    if project.file.online is None or store is None:
         return None
     from modelwright.serve.online import read_known
 
     return read_known(store, project.name)
+
+
+def meant(
+    store: Store | None, project: Project, version: int | None, *, or_latest: bool = False
+) -> VersionRecord:
+    """The record of the live version, or of version ``version``.
+
+    Args:
+        store: The project's; ``None`` where there is none yet.
+        project: Whose version.
+        version: Its number; by default the live one.
+        or_latest: Where none is live, take the newest.
+
+    Raises:
+        NothingTrained: There is no version, or none is live.
+        UnknownVersion: There is no such version.
+    """
+    latest = None if store is None else store.versions.latest(project.name)
+    if store is None or latest is None:
+        raise nothing_trained(project)
+    if version is None:
+        release = store.releases.current(project.name)
+        if release is None and or_latest:
+            return latest
+        if release is None:
+            raise NothingTrained(
+                f"No version of project '{project.name}' is live.",
+                f"Promote one (modelwright promote {latest.number}), or name it with --version.",
+            )
+        version = release.version
+    record = store.versions.get(project.name, version)
+    if record is None:
+        raise UnknownVersion(project.name, version, latest.number)
+    return record

@@ -46,12 +46,20 @@ if TYPE_CHECKING:
 @click.option("--drain", type=click.FloatRange(0, 3600), default=20.0, help="Seconds to finish when stopped.")
 @click.option("--max-rows", type=click.IntRange(1), default=10_000, help="Most rows of one request.")
 @click.option("--max-body", type=click.IntRange(1), default=32, help="Largest body, MiB.")
+@click.option(
+    "--max-waiting",
+    type=click.IntRange(1),
+    default=100_000,
+    help="Most samples, and labels without a prediction, that wait of one client.",
+)
 @click.option("--auth", metavar="HOW", help="Who may ask: off, keys, oidc, or keys,oidc.")
 @click.option("--insecure", is_flag=True, help="Serve other machines without asking who they are.")
 @click.option("--cors", "origins", multiple=True, metavar="ORIGIN", help="A web page's origin that may ask.")
 @click.option("--tls-cert", default="", metavar="FILE", help="Certificate chain, PEM: serve HTTPS.")
 @click.option("--tls-key", default="", metavar="FILE", help="Its private key, PEM.")
+@click.option("--traces", is_flag=True, help="Send OpenTelemetry traces, as OTEL_* variables say.")
 @click.option("--no-retrain", is_flag=True, help="Start no retraining; jobs wait for 'modelwright worker'.")
+@click.option("--no-monitor", is_flag=True, help="Watch neither drift nor quality here.")
 def command(
     terminal: Terminal,
     *,
@@ -67,12 +75,15 @@ def command(
     drain: float,
     max_rows: int,
     max_body: int,
+    max_waiting: int,
     auth: str | None,
     insecure: bool,
     origins: tuple[str, ...],
     tls_cert: str,
     tls_key: str,
+    traces: bool,
     no_retrain: bool,
+    no_monitor: bool,
 ) -> None:
     """Serve released versions over HTTP.
 
@@ -94,7 +105,7 @@ def command(
     flags: dict[str, object] = {"port": port or None, "host": host, "workers": workers}
     targets, settings, threshold = _targets(terminal, paths, bundles, flags)
     if no_retrain:
-        targets = [msgspec.structs.replace(target, project_file="") for target in targets]
+        targets = [msgspec.structs.replace(target, retrain=False) for target in targets]
     told = serve_settings(
         targets,
         settings,
@@ -104,7 +115,7 @@ def command(
         keep_days=keep_days,
         keep_rows=keep_rows,
         drain_seconds=drain,
-        limits=Limits(rows=max_rows, body_bytes=max_body * MEGABYTE),
+        limits=Limits(rows=max_rows, body_bytes=max_body * MEGABYTE, waiting_per_client=max_waiting),
         auth=auth,
         insecure=insecure,
         origins=origins,
@@ -112,6 +123,8 @@ def command(
         private_key=tls_key,
         sagemaker=container is not None,
         retrain_threshold=threshold,
+        traces=traces,
+        monitor=not no_monitor,
     )
     serve(told, on_ready=lambda ready: _tell(terminal, ready))
 

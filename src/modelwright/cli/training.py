@@ -41,7 +41,8 @@ def run_training(
     """Train a project under a progress bar; arguments as ``train_project`` takes them."""
     from modelwright.train.run import train_project
 
-    with drawn(terminal, project.name) as progress:
+    why = reason_to_train(project if data is None else project.with_source(data), settings, store)
+    with drawn(terminal, project.name, opening=why) as progress:
         return train_project(
             project,
             store=store,
@@ -53,9 +54,24 @@ def run_training(
         )
 
 
-def drawn(terminal: Terminal, project: str) -> _Silenced | _Drawn:
-    """What draws a training's progress, to be used with ``with``."""
-    return _Silenced() if terminal.quiet else _Drawn(terminal, project)
+def reason_to_train(project: Project, settings: Settings, store: Store) -> str:
+    """One line: what differs from the newest version, which is why training makes sense."""
+    from modelwright.train.changes import changes_since
+
+    latest = store.versions.latest(project.name)
+    if latest is None:
+        return f"Training the first version of {project.name}."
+    changes = changes_since(latest, project, settings.work_dir)
+    if changes:
+        return f"Training, because since version {latest.number} {'; '.join(changes)}."
+    if not (settings.work_dir / latest.bundle).is_dir():
+        return f"Training, because the bundle of version {latest.number} is gone; nothing else changed."
+    return f"Training, although nothing changed since version {latest.number}."
+
+
+def drawn(terminal: Terminal, project: str, *, opening: str = "") -> _Silenced | _Drawn:
+    """What draws a training's progress, to be used with ``with``; ``opening`` is said when it begins."""
+    return _Silenced() if terminal.quiet else _Drawn(terminal, project, opening)
 
 
 def show_outcome(terminal: Terminal, outcome: Outcome) -> None:
@@ -165,10 +181,11 @@ class _Silenced:
 class _Drawn:
     """A bar with the time left on a terminal; a line an event where output goes to a file."""
 
-    def __init__(self, terminal: Terminal, project: str) -> None:
+    def __init__(self, terminal: Terminal, project: str, opening: str) -> None:
         from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
         self._terminal = terminal
+        self._opening = opening  # not before the first step: another command may be at work here
         self._console = _console()
         self._bar: Bar | None = None
         self._task: TaskID | None = None
@@ -196,6 +213,9 @@ class _Drawn:
 
     def stage(self, stage: Stage, note: str = "") -> None:
         """Show what is being done."""
+        if self._opening:
+            self._console.print(self._opening)
+            self._opening = ""
         text = f"{stage.value} {note}".strip()
         if self._bar is None:
             self._terminal.say(f"[{time.monotonic() - self._started:6.1f} s] {text}")

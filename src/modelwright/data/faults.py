@@ -24,7 +24,7 @@ class ColumnMissing(ModelwrightError):
         near = nearest(name, known)
         super().__init__(
             f"The data has no column {name!r}, which the project names as {use}.",
-            f"Did you mean {near}?" if near else "Name one of the columns listed below.",
+            f"Did you mean {near}?" if near else "Name one of these columns.",
             details=["The columns are: " + shorten(known, 40)],
         )
 

@@ -67,7 +67,7 @@ class DataInvalid(ModelwrightError):
             str(first)
             if not others
             else f"The data has {len(findings)} mistakes, the first one: {first.sentence}",
-            "" if not others else "Correct those below, then run the command again.",
+            "" if not others else "Correct them, then run the command again.",
             details=[str(finding) for finding in findings] if others else (),
         )
         self.findings = findings

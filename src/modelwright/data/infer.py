@@ -92,7 +92,7 @@ def infer_schema(table: pa.Table, data: Data, features: Mapping[str, Feature], t
 
 def _check_names(table: pa.Table, data: Data, features: Mapping[str, Feature]) -> None:
     names = table.column_names
-    uses = [(data.target, "the target"), (data.id, "the identifier")]
+    uses = [(data.target, "the target"), (data.id, "the identifier"), (data.weight, "the weight")]
     uses += [(name, "one to drop") for name in data.drop]
     uses += [(data.split.by_time, "the time to split by"), (data.split.by_group, "the group to split by")]
     uses += [(name, "a feature") for name in features]
@@ -111,6 +111,8 @@ def _reason_to_ignore(name: str, found: Finding, declared: Feature, data: Data) 
         return Ignored(name, kind, "dropped", "the project drops it")
     if name == data.id:
         return Ignored(name, kind, "id", "it identifies the rows")
+    if name == data.weight:
+        return Ignored(name, kind, "weight", "it says how much the rows count")
     if declared.kind is None and looks_like_saved_index(name) and found.kind is Kind.IDENTIFIER:
         return Ignored(name, kind, "index", "it holds the row numbers of a program that saved the table")
     if kind is None:

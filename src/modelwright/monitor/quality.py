@@ -1,6 +1,6 @@
 """How good a model is on the rows whose truth is known by now: metrics with 95 % intervals.
 
-Names and meanings are those of ``schema.catalogue``. Shares have Wilson's interval; all else is
+What each metric is stands in ``monitor.formulas``. Shares have Wilson's interval; all else is
 bootstrapped over rows: a row's weight in a resample is how often it was drawn.
 Source: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13.
 """
@@ -15,14 +15,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelwright.monitor import statistics
-from modelwright.schema.metrics import Metric
+from modelwright.monitor.formulas import (
+    ERROR_METRICS,
+    LABEL_METRICS,
+    LOSSES,
+    RANKING_METRICS,
+    confusion,
+    row_errors,
+    row_losses,
+)
+from modelwright.schema.metrics import Metric, Task
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 RESAMPLES = 400
 MOST_ROWS = 5_000
 """Rows that are resampled; of a larger window the newest count."""
-_SMALLEST = 1e-15
 
 
 class ClassQuality(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,17 +120,58 @@ def classification(
     return found
 
 
-def confusion(truth: Ints, answers: Ints, classes: int) -> Ints:
-    """Rows by truth (first axis) and answer [classes, classes]."""
-    counts = np.bincount(truth * classes + answers, minlength=classes * classes)
-    return np.asarray(counts.reshape(classes, classes), dtype=np.int64)
+def drawn(
+    task: Task,
+    metric: str,
+    truth: np.ndarray,
+    answers: np.ndarray,
+    *,
+    weights: Floats,
+    classes: int = 0,
+    probabilities: Floats | None = None,
+) -> Floats:
+    """One metric on weighted rows, a value per line of ``weights`` [times, rows].
+
+    Args:
+        task: Classification or regression.
+        metric: One of the task's.
+        truth, answers: Label codes below ``classes``, or numbers, [rows].
+        weights: How often each row counts.
+        classes: Number of labels; with two, the second is the positive one.
+        probabilities: [rows, classes]; without them, ranking metrics and losses are not a number.
+    """
+    if task is Task.REGRESSION:
+        return _weighted_errors(metric, truth, answers, weights)
+    if metric in LABEL_METRICS:
+        kinds, place = np.unique(truth * classes + answers, return_inverse=True)
+        order = np.argsort(place, kind="stable")
+        starts = np.searchsorted(place[order], np.arange(len(kinds)))
+        tables = np.zeros((len(weights), classes * classes))
+        tables[:, kinds] = np.add.reduceat(weights[:, order], starts, axis=1)
+        return LABEL_METRICS[metric](tables.reshape(-1, classes, classes))
+    if probabilities is None:
+        return np.full(len(weights), np.nan)
+    if metric in LOSSES:
+        return _means(weights, row_losses(truth, probabilities)[:, LOSSES.index(metric)])
+    areas = _ranks(truth, probabilities, weights)
+    return np.full(len(weights), np.nan) if areas is None else areas[list(RANKING_METRICS).index(metric)]
+
+
+def _weighted_errors(metric: str, truth: Floats, answers: Floats, weights: Floats) -> Floats:
+    if metric in ERROR_METRICS:
+        return ERROR_METRICS[metric](_means(weights, row_errors(truth, answers)))
+    error = np.abs(answers - truth)
+    size = np.sort(error)
+    counts = weights[:, np.argsort(error)].cumsum(axis=1)
+    half = counts[:, -1:] / 2
+    return np.asarray((size[(counts < half).sum(axis=1)] + size[(counts <= half).sum(axis=1)]) / 2)
 
 
 def label_metrics(table: NDArray[np.generic], draws: NDArray[np.generic]) -> dict[str, Metric]:
     """Metrics of a confusion table, with the percentiles of ``draws`` [times, classes²] as interval."""
     classes = len(table)
     tables = np.concatenate([[table], np.asarray(draws).reshape(-1, classes, classes)]).astype(np.float64)
-    found = {name: _interval(of(tables)) for name, of in _LABEL_METRICS.items()}
+    found = {name: _interval(of(tables)) for name, of in LABEL_METRICS.items()}
     rows = float(tables[0].sum())
     found["accuracy"] = share(float(np.trace(tables[0])), rows)
     return found
@@ -148,23 +197,9 @@ def regression(truth: Floats, answers: Floats, *, seed: int = 0) -> dict[str, Me
         return {}
     truth, answers = truth[-MOST_ROWS:], answers[-MOST_ROWS:]
     weights = _weights(len(truth), np.random.default_rng(seed))
-    error = answers - truth
-    found = {
-        "rmse": _interval(np.sqrt(_means(weights, error**2))),
-        "mae": _interval(_means(weights, np.abs(error))),
-    }
-    known = np.abs(truth) > np.finfo(np.float64).eps
-    if known.any():
-        relative = np.divide(np.abs(error), np.abs(truth), out=np.zeros(len(truth)), where=known)
-        found["mape"] = _interval(
-            _ratio(_means(weights, relative), _means(weights, known.astype(np.float64)))
-        )
-    centred = truth - truth.mean()
-    spread = _means(weights, centred**2) - _means(weights, centred) ** 2
-    if spread[0] > 0:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            found["r2"] = _interval(1 - _means(weights, error**2) / spread)
-    order = np.sort(np.abs(error))
+    means = _means(weights, row_errors(truth, answers))
+    found = {name: _interval(of(means)) for name, of in ERROR_METRICS.items() if np.isfinite(of(means[0]))}
+    order = np.sort(np.abs(answers - truth))
     ranks = np.random.default_rng(seed).binomial(len(order), 0.5, size=RESAMPLES)
     drawn = order[np.minimum(ranks, len(order) - 1)]
     found["median_absolute_error"] = _interval(np.concatenate([[np.median(order)], drawn]))
@@ -254,82 +289,32 @@ def _means(weights: Floats, values: Floats) -> Floats:
 
 
 def _losses(truth: Ints, probabilities: Floats, random: np.random.Generator) -> dict[str, Metric]:
-    weights = _weights(len(truth), random)
-    given = probabilities[np.arange(len(truth)), truth]
-    if probabilities.shape[1] == 2:
-        squared = (probabilities[:, 1] - truth) ** 2
-    else:
-        squared = (probabilities**2).sum(axis=1) + 1 - 2 * given
-    return {
-        "log_loss": _interval(_means(weights, -np.log(np.clip(given, _SMALLEST, 1)))),
-        "brier": _interval(_means(weights, squared)),
-    }
+    means = _means(_weights(len(truth), random), row_losses(truth, probabilities))
+    return {name: _interval(means[:, slot]) for slot, name in enumerate(LOSSES)}
 
 
 def _ranking(truth: Ints, probabilities: Floats, random: np.random.Generator) -> dict[str, Metric]:
     """ROC AUC and average precision: of the second label where there are two, else the macro average."""
+    found = _ranks(truth, probabilities, _weights(len(truth), random))
+    return {} if found is None else dict(zip(RANKING_METRICS, map(_interval, found), strict=True))
+
+
+def _ranks(truth: Ints, probabilities: Floats, weights: Floats) -> Floats | None:
+    """ROC AUC and average precision per line of weights [2, times]; ``None`` where no label can be ranked."""
     labels = [1] if probabilities.shape[1] == 2 else range(probabilities.shape[1])
     occurring = [label for label in labels if 0 < (truth == label).sum() < len(truth)]
     if not occurring:
-        return {}
-    weights = _weights(len(truth), random)
+        return None
     curves = np.array([_areas(truth == label, probabilities[:, label], weights) for label in occurring])
-    auc, average = curves.mean(axis=0)
-    return {"roc_auc": _interval(auc), "average_precision": _interval(average)}
+    return np.asarray(curves.mean(axis=0))
 
 
-def _areas(positive: NDArray[np.bool_], scores: Floats, weights: Floats) -> tuple[Floats, Floats]:
-    """ROC AUC and average precision per line of weights; equal scores are one step of the curve."""
+def _areas(positive: NDArray[np.bool_], scores: Floats, weights: Floats) -> Floats:
+    """``RANKING_METRICS`` per line of weights [2, times]; equal scores are one level."""
     order = np.argsort(-scores, kind="stable")
     starts = np.flatnonzero(np.concatenate([[True], np.diff(scores[order]) != 0]))
     weights = weights[:, order]
-    hits = np.add.reduceat(weights * positive[order], starts, axis=1)
-    misses = np.add.reduceat(weights * ~positive[order], starts, axis=1)
-    above, fallen = hits.cumsum(axis=1), misses.cumsum(axis=1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        auc = (misses * (above - hits / 2)).sum(axis=1) / (above[:, -1] * fallen[:, -1])
-        precision = np.where(above + fallen > 0, above / (above + fallen), 0.0)
-        average = (hits * precision).sum(axis=1) / above[:, -1]
-    return auc, average
-
-
-def _ratio(part: Floats, whole: Floats) -> Floats:
-    return np.asarray(np.divide(part, whole, out=np.zeros(np.shape(whole)), where=whole > 0))
-
-
-def _hits(tables: Floats) -> Floats:
-    return np.diagonal(tables, axis1=1, axis2=2)
-
-
-def _averaged(values: Floats, tables: Floats) -> Floats:
-    """The positive label's value where there are two, else the mean over labels that occur."""
-    if values.shape[1] == 2:
-        return values[:, 1]
-    occurs = (tables.sum(axis=2) + tables.sum(axis=1)) > 0
-    return np.asarray((values * occurs).sum(axis=1) / occurs.sum(axis=1))
-
-
-def _balanced(tables: Floats) -> Floats:
-    occurs = tables.sum(axis=2) > 0
-    recall = _ratio(_hits(tables), tables.sum(axis=2))
-    return np.asarray((recall * occurs).sum(axis=1) / occurs.sum(axis=1))
-
-
-def _mcc(tables: Floats) -> Floats:
-    """Matthews' correlation for any number of labels. Source: Gorodkin, 2004."""
-    total, truth, said = tables.sum(axis=(1, 2)), tables.sum(axis=2), tables.sum(axis=1)
-    covariance = _hits(tables).sum(axis=1) * total - (truth * said).sum(axis=1)
-    spread = (total**2 - (truth**2).sum(axis=1)) * (total**2 - (said**2).sum(axis=1))
-    return _ratio(covariance, np.sqrt(np.maximum(spread, 0)))
-
-
-_LABEL_METRICS: dict[str, Callable[[Floats], Floats]] = {
-    "accuracy": lambda tables: _ratio(_hits(tables).sum(axis=1), tables.sum(axis=(1, 2))),
-    "balanced_accuracy": _balanced,
-    "f1": lambda tables: _averaged(
-        _ratio(2 * _hits(tables), tables.sum(axis=1) + tables.sum(axis=2)), tables
-    ),
-    "precision": lambda tables: _averaged(_ratio(_hits(tables), tables.sum(axis=1)), tables),
-    "recall": lambda tables: _averaged(_ratio(_hits(tables), tables.sum(axis=2)), tables),
-    "mcc": _mcc,
-}
+    levels = np.stack(
+        [np.add.reduceat(weights * side[order], starts, axis=1) for side in (~positive, positive)], axis=-1
+    )
+    return np.array([of(levels) for of in RANKING_METRICS.values()])

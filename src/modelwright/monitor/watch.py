@@ -331,6 +331,19 @@ class Watch:
     def _time_of(self, row: int) -> datetime | None:
         return next((time for first, time in reversed(self._marks) if first <= row), None)
 
+    def standing(self) -> list[Alarm]:
+        """The alarms that are raised now."""
+        return [held.alarm for held in self._book.standing.values()]
+
+    def counts(self, name: str, *, prediction: bool = False) -> ColumnCounts | None:
+        """Counts of a feature, or of a model's answers, in the newest blocks; ``None`` without rows."""
+        found: ColumnCounts | None = None
+        for block in self._blocks[-_BLOCKS - 1 :]:
+            each = (block.predictions if prediction else block.columns).get(name)
+            if each is not None:
+                found = _added(found, each)
+        return found
+
     def state(self) -> WatchState:
         """What has to be kept to go on later."""
         return WatchState(

@@ -41,6 +41,12 @@ class Data(Section):
     target: str | None = Field(default=None, description="Column to predict; none for clustering.")
     id: str | None = Field(default=None, description="Column kept for lineage, never a feature.")
     drop: list[str] = Field(default=[], description="Columns left out.")
+    built: bool = Field(
+        default=False, description="The source is what build in features.py gives, so it is not run."
+    )
+    weight: str | None = Field(
+        default=None, description="Column that says how much a row counts in training; never a feature."
+    )
     missing: list[str] | None = Field(
         default=None, description="Spellings of a missing value, beside the empty cell."
     )
@@ -125,7 +131,59 @@ class Monitor(Section):
     """What is watched while serving."""
 
     window: int = Field(default=500, ge=10, description="Predictions that are judged together.")
+    segments: list[str] = Field(
+        default=[],
+        description="Columns by whose values live quality is told apart; by default those of few values.",
+    )
     drift: Drift = Drift()
+
+
+Share = Annotated[float, Field(gt=0, le=1)]
+
+
+class ShadowTime(Section):
+    """With ``promotion: shadow``: the version that won answers every request on the side first."""
+
+    time: str | float = Field(default="1h", description="Least time it answers on the side.")
+    labels: int = Field(default=100, ge=20, description="Labelled rows it is judged on, at least.")
+    patience: str | float = Field(
+        default="7d", description="It is refused if so many labels did not come in this time."
+    )
+    errors: float = Field(
+        default=0.01, ge=0, le=1, description="By how much its share of failed answers may be the higher."
+    )
+
+
+class Canary(Section):
+    """With ``promotion: canary``: the version that won answers a share that grows."""
+
+    shares: list[Share] = Field(
+        default=[0.05, 0.25, 0.5, 1.0], min_length=1, description="Share of each step, growing."
+    )
+    time: str | float = Field(default="10m", description="Least time of a step.")
+    answers: int = Field(default=100, ge=1, description="Least answers of a step.")
+    labels: int = Field(
+        default=50, ge=20, description="From this many labelled rows on a worse metric stops it."
+    )
+    by: Literal["client", "request"] = Field(
+        default="client", description="What is shared out. A client is always answered by the same version."
+    )
+    errors: float = Field(
+        default=0.01, ge=0, le=1, description="By how much its share of failed answers may be the higher."
+    )
+    latency: float = Field(
+        default=2.0, ge=1, description="Most times the champion's latency, each at its 95 % quantile."
+    )
+    patience: str | float = Field(
+        default="7d", description="It is refused if a step did not get its answers in this time."
+    )
+
+
+class Watch(Section):
+    """After a promotion: taken back if it is worse on live rows than the version before."""
+
+    time: str | float = Field(default="1d", description="How long a promoted version is watched.")
+    labels: int = Field(default=50, ge=20, description="Labelled rows it is judged on, at least.")
 
 
 class Retrain(Section):
@@ -141,12 +199,27 @@ class Retrain(Section):
     newest: int | None = Field(
         default=None, ge=20, description="Train on this many newest rows only, what was sent being newest."
     )
+    half_life: str | float | None = Field(
+        default=None,
+        description="A row counts half as much in training for each such time that another came after it. "
+        "The base data count as old as the oldest row that was sent.",
+    )
+    per_client: int | None = Field(
+        default=None, ge=1, description="Take at most this many newest labelled rows of one client."
+    )
     proof: Literal["auto", "better", "not_worse"] = Field(
         default="auto",
         description="What a retrained version has to show. Auto: to be better where there are rows enough.",
     )
-    promotion: Literal["automatic", "approval"] = Field(
-        default="automatic", description="Whether a retrained version that won waits for a person."
+    promotion: Literal["automatic", "shadow", "canary", "approval"] = Field(
+        default="automatic",
+        description="What a retrained version that won its duel does first: answer at once, answer on the "
+        "side, answer a growing share, or wait for a person.",
+    )
+    shadow: ShadowTime = ShadowTime()
+    canary: Canary = Canary()
+    watch: Watch | Literal[False] = Field(
+        default=Watch(), description="What takes a promotion back; false: nothing does."
     )
     new_classes: bool = Field(
         default=False, description="Whether labels may name a class that the model does not know yet."
@@ -160,6 +233,15 @@ class Online(Section):
     sent: Annotated[list[str], Field(min_length=1)] = Field(
         description="Columns that a request gives, the key among them; all others are looked up."
     )
+
+
+class About(Section):
+    """What only people know of a model, for its card."""
+
+    intended_use: str = Field(default="", description="What the answers are for, and who acts on them.")
+    out_of_scope: str = Field(default="", description="What the answers must not be used for.")
+    limitations: str = Field(default="", description="Where the data or the model fall short.")
+    contact: str = Field(default="", description="Who answers questions about it.")
 
 
 class ModelPart(Section):
@@ -182,6 +264,7 @@ class ProjectFile(Section):
         description="Letters, digits, - and _; the name of the endpoint and of the registered model."
     )
     task: Task = Field(default=Task.CLASSIFICATION, description="What the model is asked to do.")
+    about: About = About()
     data: Data
     features: dict[str, Feature] = Field(
         default={}, description="Columns by name: only what differs from what was inferred."

@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, TypeGuard
 
 from modelwright.project.durations import seconds
@@ -306,7 +307,9 @@ def _thresholds(tree: Tree, parts: list[_Part]) -> None:
 
 
 def _durations(tree: Tree, parts: list[_Part]) -> None:
-    places: list[Path_] = [("retrain", "cooldown"), ("retrain", "every")]
+    places: list[Path_] = [("retrain", key) for key in ("cooldown", "every", "half_life")]
+    places += [("retrain", mode, key) for mode in ("shadow", "canary") for key in ("time", "patience")]
+    places.append(("retrain", "watch", "time"))
     places += [(*part.path, "train", "search", "timeout") for part in _with_shared(parts)]
     for path in places:
         value = _at(tree.data, path)
@@ -317,6 +320,19 @@ def _durations(tree: Tree, parts: list[_Part]) -> None:
         except ValueError as error:
             remedy = "Write seconds, or a length such as 90s, 10m, 1h 30m or 7d."
             tree.mistake(path, f"{error}.".capitalize(), remedy, value)
+
+
+def _canary(tree: Tree, parts: list[_Part]) -> None:
+    del parts
+    path: Path_ = ("retrain", "canary", "shares")
+    shares = _at(tree.data, path)
+    if not isinstance(shares, list):
+        return
+    numbers = [share for share in shares if _is_number(share)]
+    if any(share > 1 for share in numbers):
+        tree.mistake(path, "A share is at most 1.", "Write 5 % as 0.05.", shares)
+    elif any(one >= next_ for one, next_ in pairwise(numbers)):
+        tree.mistake(path, "The shares do not grow.", "Write for example: [0.05, 0.25, 0.5, 1]", shares)
 
 
 def _model_names(tree: Tree, parts: list[_Part]) -> None:
@@ -341,5 +357,6 @@ _RULES: tuple[Callable[[Tree, list[_Part]], None], ...] = (
     _features,
     _thresholds,
     _durations,
+    _canary,
     _model_names,
 )

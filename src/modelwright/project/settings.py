@@ -18,6 +18,7 @@ from modelwright.schema.urls import mask_url
 
 PREFIX = "MODELWRIGHT_"
 _READ_BY_SERVING = (
+    "MODELWRIGHT_API_KEY",
     "MODELWRIGHT_AUTH",
     "MODELWRIGHT_OIDC_",
     "MODELWRIGHT_ALARM_",

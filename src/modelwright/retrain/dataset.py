@@ -25,11 +25,15 @@ from modelwright.data.arrays import labelled_rows
 from modelwright.data.copying import write_whole
 from modelwright.data.load import DELIMITED, materialise, read_table
 from modelwright.errors import ExitCode, ModelwrightError
+from modelwright.project.durations import seconds
 from modelwright.project.load import Project
 from modelwright.retrain.additions import Addition
 from modelwright.retrain.columns import append, spelled
+from modelwright.train.parts import parts_of
+from modelwright.train.raw import built
 
 _FOLDER = "retrain"
+_WEIGHT = "modelwright_weight"
 
 
 class CannotTakeUp(ModelwrightError):
@@ -50,6 +54,7 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
         samples: Sequences of the samples among them.
         left_out: Labelled rows that could not be read any more: id and why.
         label_names: What the base source itself calls the target's values.
+        weight: The column of weights, where rows count by their age.
         labels_seen: How many labels there were, for the trigger that counts new ones.
     """
 
@@ -60,6 +65,7 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
     samples: tuple[int, ...] = ()
     left_out: tuple[tuple[str, str], ...] = ()
     label_names: dict[str, str] = {}
+    weight: str = ""
     labels_seen: int = 0
 
 
@@ -82,6 +88,8 @@ def with_data(project: Project, note: Note) -> Project:
         update={
             "source": str(project.resolve(note.source)),
             "labels": {**note.label_names, **project.file.data.labels},
+            "built": True,
+            "weight": note.weight or project.file.data.weight,
         }
     )
     return replace(project, file=project.file.model_copy(update={"data": data}))
@@ -108,9 +116,9 @@ def assemble(
     if known is not None:
         return known
     note = Note(source="", base_rows=0, labels_seen=labels_seen)
-    # Several models share one table, and a sent row has the truth of one of them only.
-    if found and not project.file.models and project.file.data.target is not None:
-        note = _with_additions(project, champion, found, job=job, note=note)
+    targets = _targets(project)
+    if found and targets:
+        note = _with_additions(project, champion, found, targets, job=job, note=note)
     path = note_file(work_dir, job)
     write_whole(
         path, lambda draft: _write_bytes(draft, msgspec.json.encode(note)), "noting a retraining's data"
@@ -122,22 +130,46 @@ def _write_bytes(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 
+def _targets(project: Project) -> dict[str, str]:
+    """The target column of each model that has one; "" stands for the model of a project that has one only.
+
+    Empty where models have data of their own: a sent row would be a row of all of them.
+    """
+    if not project.file.models:
+        return {"": project.file.data.target} if project.file.data.target is not None else {}
+    if any(model.data is not None for model in project.file.models.values()):
+        return {}
+    return {part.name: part.data.target for part in parts_of(project.file) if part.data.target is not None}
+
+
 def _with_additions(
-    project: Project, champion: Bundle, found: list[Addition], *, job: str, note: Note
+    project: Project,
+    champion: Bundle,
+    found: list[Addition],
+    targets: dict[str, str],
+    *,
+    job: str,
+    note: Note,
 ) -> Note:
     data = project.file.data
-    target = str(data.target)
     path = materialise(data.source, project_dir=project.directory)
     loaded = read_table(data.source, base=project.directory, missing=data.missing, materialised=path)
-    base = labelled_rows(loaded.table, target)
+    base = loaded.table if data.built else built(loaded.table, project.features_path)
+    base_is_raw = base is loaded.table
+    if "" in targets:
+        base = labelled_rows(base, targets[""])
     _refuse_other_form(project, champion, base)
-    good, cells, left_out = _read(champion, base, found, target)
+    good, cells, left_out = _read(champion, base, found, targets)
     if not good:
         return msgspec.structs.replace(note, left_out=left_out)
     _fill_lineage(project, base, cells, good)
     table = append(base, cells, len(good))
     table, base_rows, good = _newest(table, base.num_rows, good, project.file.retrain.newest)
-    place = _write(table, path, project, job)
+    half_life, weight = project.file.retrain.half_life, ""
+    if half_life is not None:
+        weight = data.weight or _WEIGHT
+        table = _weighted(table, weight, base_rows, [row.received for row in good], seconds(half_life))
+    place = _write(table, path, project, job, as_text=base_is_raw)
     return msgspec.structs.replace(
         note,
         source=str(place.relative_to(project.directory)),
@@ -147,6 +179,7 @@ def _with_additions(
         samples=tuple(a.sample for a in found if a.sample is not None),
         left_out=left_out,
         label_names=dict(loaded.label_names),
+        weight=weight,
     )
 
 
@@ -161,7 +194,7 @@ def _refuse_other_form(project: Project, champion: Bundle, base: pa.Table) -> No
 
 
 def _read(
-    champion: Bundle, base: pa.Table, found: list[Addition], target: str
+    champion: Bundle, base: pa.Table, found: list[Addition], targets: dict[str, str]
 ) -> tuple[list[Addition], dict[str, list[Any]], tuple[tuple[str, str], ...]]:
     """The rows that can be read, their cells by column, and the others with why not."""
     schema = champion.schema.inputs
@@ -173,12 +206,33 @@ def _read(
         column.name: spelled(reading.columns[column.name][rows], column, base.schema.field(column.name).type)
         for column in schema
     }
-    cells[target] = [found[place].target for place in kept]
+    for name, target in targets.items():
+        cells[target] = [_truth(found[place].target, name) for place in kept]
     return (
         [found[place] for place in kept],
         cells,
         tuple((found[place].id, reason) for place, reason in sorted(why.items())),
     )
+
+
+def _truth(told: Any, model: str) -> Any:
+    """The truth for one model; of several, whose truth was not told learns nothing from the row."""
+    if not model:
+        return told
+    return told.get(model) if isinstance(told, dict) else None
+
+
+def _weighted(
+    table: pa.Table, column: str, base_rows: int, received: list[datetime], half_life: float
+) -> pa.Table:
+    """The table with how much each row counts: half as much for each half-life before the newest."""
+    times = np.array([moment.timestamp() for moment in received])
+    ages = np.concatenate([np.full(base_rows, times.max() - times.min()), times.max() - times])
+    counts = np.exp2(-ages / half_life)
+    if column in table.column_names:
+        given = pc.fill_null(pc.cast(table.column(column), pa.float64()), 1.0).to_numpy()
+        return table.set_column(table.column_names.index(column), column, pa.array(counts * given))
+    return table.append_column(column, pa.array(counts))
 
 
 def _fill_lineage(
@@ -212,12 +266,12 @@ def _newest(
     return table.slice(gone), max(0, base_rows - gone), rows[max(0, gone - base_rows) :]
 
 
-def _write(table: pa.Table, base: Path, project: Project, job: str) -> Path:
+def _write(table: pa.Table, base: Path, project: Project, job: str, *, as_text: bool) -> Path:
     """The new file beside the base one: CSV where that is text, so that cells are read the same way."""
     name = base.name.removesuffix(".gz")
     stem, suffix = Path(name).stem, Path(name).suffix.lower()
     folder = base.parent if base.parent.is_relative_to(project.directory) else project.directory / "data"
-    delimited = suffix in DELIMITED and base.is_file()
+    delimited = as_text and suffix in DELIMITED and base.is_file()
     place = folder / f"{stem}.retrain-{job[:12]}{'.csv' if delimited else '.parquet'}"
 
     def write(draft: Path) -> None:

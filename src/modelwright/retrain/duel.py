@@ -1,7 +1,7 @@
 """The duel: may the challenger replace the champion, judged on the same rows that neither learned from?
 
 From ``PROOF_ROWS`` rows on a challenger must be *shown* to be better: the deciding metric's gain is
-tested one-sidedly (McNemar's exact test where the metric is accuracy, the paired bootstrap
+tested one-sidedly (McNemar's exact test, unconditional, where the metric is accuracy, the paired bootstrap
 elsewhere) at what the sequential correction allows this look (``retrain.spending``), and no group of
 rows may be harmed (``retrain.segments``). On fewer rows no test could show it: there the measured
 difference must be within the non-inferiority margin, on all rows and on those of the original data
@@ -21,7 +21,7 @@ import msgspec
 import numpy as np
 
 from modelwright.retrain import paired
-from modelwright.retrain.mcnemar import McNemar, mcnemar
+from modelwright.retrain.mcnemar import McNemar, mcnemar, unconditional
 from modelwright.retrain.segments import Segment, judge_segments
 from modelwright.retrain.spending import allowance
 from modelwright.schema.metrics import Task
@@ -29,6 +29,7 @@ from modelwright.train.answers import Answers
 
 LEAST_ROWS = 20
 PROOF_ROWS = 200
+_SPENT_ON_SHARE = 1_000  # of the allowance, on not knowing how often the two differ
 
 
 class Proof(StrEnum):
@@ -127,8 +128,10 @@ def judge(
         right = f"It is not measured worse by more than the margin of {margin:g}."
         p = allowed = None
     else:
-        p = labels.better if labels is not None and sides.metric == "accuracy" else gain.p
         allowed = allowance(look) / models
+        p = gain.p
+        if labels is not None and sides.metric == "accuracy":
+            p = unconditional(labels.wins, labels.losses, rows, outside=allowed / _SPENT_ON_SHARE)
         wrong = [] if p <= allowed else [_unproven(p, allowed, look)]
         right = f"That is more than chance explains: p {p:.2g}, at most {allowed:.2g} at look {look}."
     promote = not wrong and not harm

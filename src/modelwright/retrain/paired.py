@@ -17,10 +17,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from modelwright.monitor.formulas import LABEL_METRICS, confusion
 from modelwright.schema.metrics import Task
 from modelwright.train import bootstrap
 from modelwright.train.answers import Answers
-from modelwright.train.evaluate import LABEL_METRICS, confusion, higher_is_better, measure
+from modelwright.train.evaluate import higher_is_better, measure
 
 RESAMPLES = 2_000
 _ROW_RESAMPLES = 400  # ranking metrics and losses are measured anew on every draw

@@ -6,17 +6,20 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from modelwright.bundle.read import BundleInvalid, verify
 from modelwright.errors import ExitCode, ModelwrightError
 from modelwright.monitor.due import WAITING
+from modelwright.monitor.releasing import refuse, stage_of, watched
+from modelwright.monitor.rollout import Plan
 from modelwright.project.load import Project
 from modelwright.project.settings import Settings
-from modelwright.store.errors import IllegalMove
 from modelwright.store.ports import Store
 from modelwright.store.records import JobRecord, JobState, ReleaseRecord, VersionRecord
 
-REFUSED = "retrain_refused"
 _HISTORY = 1_000
 
 
@@ -161,12 +164,22 @@ def settle(
             f"Version {version} does not wait for approval." if version else "No version waits for approval.",
             f"Those that wait: {listed}." if listed else "See the jobs with: modelwright jobs",
         )
+    before = store.releases.current(project)
     if not approve:
         refuse(store, job, reason)
+        if before is not None and (stage := stage_of(before)) is not None and stage.job == job.id:
+            ended = f"The rollout of version {job.version} was ended: {reason}"
+            store.releases.append(project, before.version, reason=ended, actor=actor, after=before.sequence)
         return None
     verified(store, project, settings, job.version)
-    before = store.releases.current(project)
-    release = store.releases.append(project, job.version, reason=reason, actor=actor)
+    release = store.releases.append(
+        project,
+        job.version,
+        reason=reason,
+        actor=actor,
+        settings=_watch(store, job, before),
+        after=None if before is None else before.sequence,
+    )
     store.jobs.move(job.id, JobState.PROMOTED)
     store.events.add(
         project,
@@ -180,18 +193,13 @@ def settle(
     return Changed(release, before.version if before is not None else 0)
 
 
-def refuse(store: Store, job: JobRecord, reason: str) -> None:
-    """End a judged job without a promotion; an event says why."""
-    store.events.add(
-        job.project,
-        REFUSED,
-        f"Version {job.version} was not promoted: {reason}" if job.version else reason,
-        {"job": job.id, "version": job.version, "reason": reason},
-    )
-    try:
-        store.jobs.move(job.id, JobState.REJECTED, error=reason)
-    except IllegalMove:
-        return  # cancelled a moment ago: that stands
+def _watch(store: Store, job: JobRecord, before: ReleaseRecord | None) -> dict[str, Any]:
+    """The watch that the job's plan asks for after the promotion."""
+    for event in store.events.list(job.project, kind=WAITING, limit=_HISTORY):
+        if before is not None and event.data.get("job") == job.id and "plan" in event.data:
+            plan = msgspec.convert(event.data["plan"], Plan)
+            return watched(plan, job=job.id, version=job.version or 0, before=before.version)
+    return {}
 
 
 def mirror_in_background(project: Project, settings: Settings) -> None:

@@ -13,15 +13,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from modelwright.bundle.read import open_bundle
 from modelwright.errors import ExitCode, ModelwrightError
 from modelwright.monitor.due import TAKEN_UP, WAITING
+from modelwright.monitor.releasing import refuse, watched
+from modelwright.monitor.rollout import Mode, Plan
 from modelwright.project.load import Project
 from modelwright.project.settings import Settings
 from modelwright.retrain.additions import additions
 from modelwright.retrain.dataset import Note, assemble, with_data
-from modelwright.retrain.promotion import refuse, verified
+from modelwright.retrain.plans import plan_of
+from modelwright.retrain.promotion import verified
 from modelwright.retrain.verdict import Verdict, verdict
+from modelwright.store import clock
+from modelwright.store.errors import Superseded
 from modelwright.store.ports import Store
 from modelwright.store.records import JobRecord, JobState, ReleaseRecord, VersionRecord
 from modelwright.store.records import Verdict as GateVerdict
@@ -32,6 +39,11 @@ from modelwright.train.run import train_project
 from modelwright.train.track import mirror_champion, tracking
 
 _HISTORY = 1_000
+_NEXT = {
+    Mode.APPROVAL: "waits for: modelwright approve {}",
+    Mode.SHADOW: "answers on the side first, once a server's keeper sees to it.",
+    Mode.CANARY: "answers a growing share first, once a server's keeper sees to it.",
+}
 
 
 class NoChampion(ModelwrightError):
@@ -105,11 +117,11 @@ class Steps:
         return found
 
     def _data(self, champion: ReleaseRecord) -> Note:
-        labels = self.store.labels.count(self.project.name)
+        labels, taken = self.store.labels.count(self.project.name), clock.now()
         note = assemble(
             self.project,
             open_bundle(self.settings.work_dir / champion.bundle),
-            additions(self.store, self.project.name),
+            additions(self.store, self.project.name, per_client=self.project.file.retrain.per_client),
             job=self.job.id,
             work_dir=self.settings.work_dir,
             labels_seen=labels,
@@ -127,6 +139,7 @@ class Steps:
                     "added": len(note.ids),
                     "left_out": [list(item) for item in note.left_out[:100]],
                     "labels": note.labels_seen,
+                    "taken": taken.isoformat(),
                 },
             )
         return note
@@ -170,29 +183,44 @@ class Steps:
             return self._promoted(version, mine[0])
         if version.decision.verdict is GateVerdict.REJECTED:
             return self._refused(version.decision.reasons[0])
-        champion = self._champion()
-        word = verdict(
-            project,
-            self.settings,
-            self.store,
-            job=self.job,
-            version=version,
-            champion=champion,
-            note=note,
-        )
-        if not word.promote:
-            state = self._refused(word.reasons[0])
-        elif project.file.retrain.promotion == "approval":
-            state = self._wait(version, word)
-        else:
-            self._insist()
-            verified(self.store, project.name, self.settings, version.number)
-            release = self.store.releases.append(
-                project.name, version.number, reason=" ".join(word.reasons), actor=self._actor
+        while True:
+            champion = self._champion()
+            word = verdict(
+                project,
+                self.settings,
+                self.store,
+                job=self.job,
+                version=version,
+                champion=champion,
+                note=note,
             )
-            state = self._promoted(version, release)
-        self._record(version, word, state)
-        return state
+            try:
+                state = self._act(project, version, champion, word)
+            except Superseded:
+                continue  # another version answers by now: that is whom it has to meet
+            self._record(version, word, state)
+            return state
+
+    def _act(
+        self, project: Project, version: VersionRecord, champion: ReleaseRecord, word: Verdict
+    ) -> JobState:
+        """Do what a duel's outcome asks for."""
+        if not word.promote:
+            return self._refused(word.reasons[0])
+        plan = plan_of(project.file)
+        if plan.mode is not Mode.AUTOMATIC:
+            return self._wait(version, champion, word, plan)
+        self._insist()
+        verified(self.store, project.name, self.settings, version.number)
+        release = self.store.releases.append(
+            project.name,
+            version.number,
+            reason=" ".join(word.reasons),
+            actor=self._actor,
+            settings=watched(plan, job=self.job.id, version=version.number, before=champion.version),
+            after=champion.sequence,
+        )
+        return self._promoted(version, release)
 
     def _promoted(self, version: VersionRecord, release: ReleaseRecord) -> JobState:
         if not self._told("promoted"):
@@ -205,13 +233,20 @@ class Steps:
         self.store.jobs.move(self.job.id, JobState.PROMOTED, version=version.number)
         return JobState.PROMOTED
 
-    def _wait(self, version: VersionRecord, word: Verdict) -> JobState:
+    def _wait(self, version: VersionRecord, champion: ReleaseRecord, word: Verdict, plan: Plan) -> JobState:
         if not self._told(WAITING):
             self.store.events.add(
                 self.project.name,
                 WAITING,
-                f"Version {version.number} won and waits for: modelwright approve {version.number}",
-                {"job": self.job.id, "version": version.number, "reasons": list(word.reasons)},
+                f"Version {version.number} won and {_NEXT[plan.mode].format(version.number)}",
+                {
+                    "job": self.job.id,
+                    "version": version.number,
+                    "champion": champion.version,
+                    "reasons": list(word.reasons),
+                    "for": plan.mode.value,
+                    "plan": msgspec.to_builtins(plan),
+                },
             )
         return JobState.JUDGED
 

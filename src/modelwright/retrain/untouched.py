@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from modelwright.bundle.preprocess import Recipe
 from modelwright.bundle.read import Bundle, LoadedModel
 from modelwright.data.rowhash import row_hashes
 from modelwright.retrain.dataset import Note
@@ -16,9 +17,11 @@ from modelwright.schema.columns import Kind
 from modelwright.schema.metrics import Task
 from modelwright.train.prepare import Prepared
 from modelwright.train.publish import learned_file
-from modelwright.train.versus import NotComparable, answers_of
+from modelwright.train.versus import NotComparable, answers_of, clusters_of
 
 MOST_ROWS = 5_000
+MOST_POINTS = 2_000
+"""Of a clustering: its silhouette needs all pairs of distances."""
 _GROUPING = frozenset({Kind.CATEGORICAL, Kind.BOOLEAN})
 
 
@@ -51,6 +54,39 @@ class Arena:
     ids: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class ClusterArena:
+    """One clustering's duel, ready to be judged.
+
+    Attributes:
+        points: The rows in a space that is neither model's own, [rows, dimensions].
+        challenger, champion: The clusters either puts them in, [rows].
+        ids: As of ``Arena``.
+    """
+
+    points: np.ndarray
+    challenger: np.ndarray
+    champion: np.ndarray
+    ids: tuple[str, ...]
+
+
+def cluster_arena(prepared: Prepared, challenger: Bundle, champion: Champion, note: Note) -> ClusterArena:
+    """Both clusterings of the rows that neither learned from.
+
+    Raises:
+        NotComparable: One of them cannot answer these rows.
+    """
+    one, other = (_model(bundle, prepared.part.name) for bundle in (challenger, champion.bundle))
+    rows = _sampled(_untouched(prepared, other, champion, note), MOST_POINTS, prepared.material.seed)
+    points = prepared.material.matrices(Recipe()).test[rows]
+    return ClusterArena(
+        np.asarray(points.toarray() if hasattr(points, "toarray") else points, dtype=np.float64),
+        clusters_of(one, prepared, rows),
+        clusters_of(other, prepared, rows),
+        tuple(_id(int(place), note) for place in prepared.held_out_rows[rows]),
+    )
+
+
 def arena(prepared: Prepared, challenger: Bundle, champion: Champion, note: Note) -> Arena:
     """Both models' answers for the rows that neither learned from.
 
@@ -64,12 +100,10 @@ def arena(prepared: Prepared, challenger: Bundle, champion: Champion, note: Note
         NotComparable: One of them cannot answer these rows; or there is no truth.
     """
     part, material = prepared.part, prepared.material
-    if part.task is Task.CLUSTERING or material.test_target is None:
-        raise NotComparable("Clusterings have no truth to be compared by.")
+    if material.test_target is None:
+        raise NotComparable("There is no truth to compare by.")
     one, other = (_model(bundle, part.name) for bundle in (challenger, champion.bundle))
-    rows = _untouched(prepared, other, champion, note)
-    if len(rows) > MOST_ROWS:
-        rows = np.sort(np.random.default_rng(material.seed).choice(rows, MOST_ROWS, replace=False))
+    rows = _sampled(_untouched(prepared, other, champion, note), MOST_ROWS, material.seed)
     truth = material.test_target[rows]
     places = prepared.held_out_rows[rows]
     return Arena(
@@ -84,6 +118,12 @@ def arena(prepared: Prepared, challenger: Bundle, champion: Champion, note: Note
         ),
         tuple(_id(int(place), note) for place in places),
     )
+
+
+def _sampled(rows: np.ndarray, most: int, seed: int) -> np.ndarray:
+    if len(rows) <= most:
+        return rows
+    return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
 
 
 def _model(bundle: Bundle, name: str) -> LoadedModel:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
 from modelwright.bundle.read import BundleInvalid, open_bundle
 from modelwright.project.load import Project
 from modelwright.project.settings import Settings
+from modelwright.retrain.clusters import judge_clusters
 from modelwright.retrain.dataset import Note
 from modelwright.retrain.duel import Judgement, Proof, judge
-from modelwright.retrain.untouched import Arena, Champion, arena
+from modelwright.retrain.untouched import Arena, Champion, ClusterArena, arena, cluster_arena
 from modelwright.schema.metrics import Task
 from modelwright.store.ports import Store
 from modelwright.store.records import EventRecord, JobRecord, ReleaseRecord, VersionRecord
@@ -66,7 +67,7 @@ def verdict(
     if known is not None:
         return Verdict(bool(known.data["promote"]), tuple(known.data["reasons"]))
     look = 1 + sum(
-        event.data.get("champion_release") == champion.sequence
+        event.data.get("champion") == champion.version
         for event in store.events.list(project.name, kind=DUEL, limit=_LOOKS)
     )
     judged: dict[str, Judgement] = {}
@@ -74,16 +75,10 @@ def verdict(
     try:
         arenas = _arenas(project, settings, store, version=version, champion=champion, note=note)
         for part, found in arenas:
-            judged[part.name] = judge(
-                found.sides,
-                margin=part.gate.non_inferiority,
-                look=look,
-                proof=Proof(project.file.retrain.proof),
-                models=len(arenas),
-                seed=part.data.split.seed,
-            )
+            judged[part.name] = _judged(part, found, project, look=look, models=len(arenas))
             rows[part.name] = list(found.ids)
-        word = combined(judged)
+        clusterings = {part.name for part, _ in arenas if part.task is Task.CLUSTERING}
+        word = combined(judged, clusterings)
     except (NotComparable, BundleInvalid) as error:
         reason = error.reason if isinstance(error, BundleInvalid) else str(error)
         word = Verdict(False, (f"It cannot be compared with the champion. {reason}",))
@@ -91,9 +86,21 @@ def verdict(
     return word
 
 
+def _judged(
+    part: Part, found: Arena | ClusterArena, project: Project, *, look: int, models: int
+) -> Judgement:
+    proof, margin = Proof(project.file.retrain.proof), part.gate.non_inferiority
+    if isinstance(found, ClusterArena):
+        return judge_clusters(
+            found.points, found.challenger, found.champion, margin=margin, look=look, proof=proof
+        )
+    seed = part.data.split.seed
+    return judge(found.sides, margin=margin, look=look, proof=proof, models=models, seed=seed)
+
+
 def _known(store: Store, job: JobRecord, champion: ReleaseRecord) -> EventRecord | None:
     for event in store.events.list(job.project, kind=DUEL, limit=_LOOKS):
-        if event.data.get("job") == job.id and event.data.get("champion_release") == champion.sequence:
+        if event.data.get("job") == job.id and event.data.get("champion") == champion.version:
             return event
     return None
 
@@ -106,7 +113,7 @@ def _arenas(
     version: VersionRecord,
     champion: ReleaseRecord,
     note: Note,
-) -> list[tuple[Part, Arena]]:
+) -> list[tuple[Part, Arena | ClusterArena]]:
     record = store.versions.get(project.name, champion.version)
     assert record is not None  # noqa: S101 - it was released
     meets = Champion(
@@ -116,21 +123,23 @@ def _arenas(
     )
     challenger = open_bundle(settings.work_dir / version.bundle)
     silent = Silent()
-    found = []
+    found: list[tuple[Part, Arena | ClusterArena]] = []
     for part in parts_of(project.file):
-        if part.task is not Task.CLUSTERING:
-            dataset = read(part.data.source, part, project, silent)
-            prepared = prepare(dataset, part, project, silent)
-            found.append((part, arena(prepared, challenger, meets, note)))
-    if not found:
-        raise NotComparable("Clusterings have no truth to be compared by; promote it by hand, or not.")
+        prepared = prepare(read(part.data.source, part, project, silent), part, project, silent)
+        meet = cluster_arena if part.task is Task.CLUSTERING else arena
+        found.append((part, meet(prepared, challenger, meets, note)))
     return found
 
 
-def combined(judged: Mapping[str, Judgement]) -> Verdict:
+def combined(judged: Mapping[str, Judgement], clusterings: Set[str] = frozenset()) -> Verdict:
     """One word for several models that are promoted together.
 
-    At least one must win, and none may be measured worse beyond the margin or harm a group.
+    At least one must win, and none may be measured worse beyond the margin or harm a group. A clustering
+    among models with a truth can only speak against a version: it proves nothing by being as tight.
+
+    Args:
+        judged: By model name.
+        clusterings: Which of them are clusterings.
     """
     several = len(judged) > 1
     reasons = [
@@ -138,7 +147,8 @@ def combined(judged: Mapping[str, Judgement]) -> Verdict:
         for name, result in judged.items()
         for reason in result.reasons
     ]
-    wins = [result for result in judged.values() if result.promote]
+    proving = judged.keys() - clusterings or judged.keys()
+    wins = [result for name, result in judged.items() if result.promote and name in proving]
     bad = [result for result in judged.values() if not result.promote and not _harmless(result)]
     promote = bool(wins) and not bad
     first = [reason for result, reason in reasons if result.promote == promote]

@@ -27,7 +27,8 @@ from typing import IO, Any
 import msgspec
 
 from modelwright.errors import ExitCode, StorageFailure
-from modelwright.monitor.due import due, open_jobs
+from modelwright.monitor.due import ask, due, open_jobs
+from modelwright.monitor.thresholds import effective
 from modelwright.project.load import Project
 from modelwright.project.settings import Settings
 from modelwright.store.errors import IllegalMove, StoreUnavailable
@@ -107,9 +108,10 @@ class Worker:
         if not self._store.leases.acquire(lease, self.owner, seconds=self._seconds):
             return None
         try:
-            wish = due(self._project.file.retrain, self._store, self._project.name)
+            held = effective(self._project, self._store.overrides.list(self._project.name))
+            wish = due(held, self._store, self._project.name)
             if wish is not None:
-                self._store.jobs.add(self._project.name, trigger=wish.trigger, reason=wish.reason)
+                ask(self._store, self._project.name, wish)
             taken = self._take()
             return None if taken is None else self._do(*taken, lease)
         finally:

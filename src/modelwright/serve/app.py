@@ -14,7 +14,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from modelwright.errors import ModelwrightError
-from modelwright.serve.auth.principal import ADMIN, FEEDBACK, READ
+from modelwright.serve.auth.principal import ADMIN, FEEDBACK, READ, RETRAIN
+from modelwright.serve.dashboard.house import ServedHouse
+from modelwright.serve.dashboard.routes import dashboard_routes
 from modelwright.serve.errors import ServeError
 from modelwright.serve.routes.docs import Docs
 from modelwright.serve.routes.health import Health
@@ -23,6 +25,8 @@ from modelwright.serve.routes.metrics import Metrics
 from modelwright.serve.routes.predictions import invocations, predictor
 from modelwright.serve.routes.protocols import Protocols
 from modelwright.serve.routes.replies import error_response, json_response
+from modelwright.serve.routes.retraining import Retraining
+from modelwright.serve.routes.thresholds import Thresholds
 from modelwright.serve.routes.training import Training
 from modelwright.serve.site import Site
 from modelwright.serve.wires import PREDICT, SAGEMAKER, V2
@@ -45,7 +49,11 @@ def build_app(site: Site) -> Starlette:
         allow_headers=["authorization", "content-type", "x-api-key", "x-request-id"],
     )
     app = Starlette(
-        routes=[*(_route(site, line) for line in lines), *_predictions(site)],
+        routes=[
+            *(_route(site, line) for line in lines),
+            *_predictions(site),
+            *dashboard_routes(ServedHouse(site)),
+        ],
         middleware=[cors] if origins else [],
         exception_handlers={
             ModelwrightError: _told,
@@ -78,13 +86,17 @@ def _about(site: Site) -> Iterable[Line]:
 def _records(site: Site) -> Iterable[Line]:
     """What was answered, and what comes back."""
     log, training = Log(site), Training(site)
+    retraining, thresholds = Retraining(site), Thresholds(site)
     return (
         ("GET", "/predictions/history", log.history, READ),
         ("GET", "/predictions/{id}", log.prediction, READ),
         ("GET", "/versions", log.versions, READ),
         ("POST", "/feedback", training.feedback, FEEDBACK),
         ("POST", "/add_training_data", training.add_training_data, FEEDBACK),
-        ("POST", "/trigger_retrain", training.trigger_retrain, ADMIN),
+        ("POST", "/trigger_retrain", retraining.trigger, RETRAIN),
+        ("POST", "/webhooks/alertmanager", retraining.alertmanager, RETRAIN),
+        ("GET", "/thresholds", thresholds.listing, READ),
+        ("POST", "/thresholds", thresholds.change, ADMIN),
     )
 
 

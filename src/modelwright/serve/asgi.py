@@ -33,10 +33,12 @@ from modelwright.serve.live import Assigned
 from modelwright.serve.metrics.meter import BoardMeter
 from modelwright.serve.online import LOOK, Online
 from modelwright.serve.plan import bundle_target, serve_settings
+from modelwright.serve.projects import Projects
 from modelwright.serve.repeats import Repeats
 from modelwright.serve.settings import ServeSettings
 from modelwright.serve.site import Site
 from modelwright.serve.store_access import StoreAccess
+from modelwright.serve.tracing import Tracer, open_tracer
 
 if TYPE_CHECKING:
     from modelwright.serve.keeping.delivery import Delivery
@@ -75,6 +77,7 @@ class Application:
         self._given = settings
         self._deliver = os.environ.get(DELIVER, "now") == "now" if deliver is None else deliver
         self._app: Any = None
+        self._tracer: Tracer | None = None
         self._site: Site | None = None
         self._online: Online | None = None
         self._courier: _Courier | None = None
@@ -115,7 +118,9 @@ class Application:
                 self._site = await asyncio.to_thread(_open_site, self._given)
                 self._courier = _Courier(self._site.settings)
                 self._online = Online(self._site.store)
-                self._app = build_app(self._site)
+                app = build_app(self._site)
+                self._tracer = open_tracer() if self._site.settings.traces else None
+                self._app = app if self._tracer is None else self._tracer.around(app)
 
     async def deliver(self) -> None:
         """Bring the journal into the store; with the database away it stays where it is."""
@@ -130,6 +135,8 @@ class Application:
         await self.deliver()
         if self._site is not None and self._courier is not None:
             self._courier.close()
+            if self._tracer is not None:
+                self._tracer.close()
             self._site.gate.close()
             self._site.store.close()
             self._site.engine.journal.close()
@@ -172,7 +179,13 @@ def _open_site(given: ServeSettings | None) -> Site:
         journal.declare(deployment.context)
         engine.deployments[target.name] = deployment
     return Site(
-        settings=settings, engine=engine, meter=meter, store=store, gate=open_gate(settings), run_dir=run_dir
+        settings=settings,
+        engine=engine,
+        meter=meter,
+        store=store,
+        gate=open_gate(settings),
+        run_dir=run_dir,
+        projects=Projects(settings.targets),
     )
 
 

@@ -34,6 +34,7 @@ class Ask:
         received: When, by ``time.perf_counter``.
         deployment: Who answers.
         values: The row, where the quick reader took it.
+        carried: What that row has of the training data's other columns.
         call: What was asked for, where it did not.
         given: The client's id of each row; empty where it gave none.
         answers, warnings, pieces, ids: One a row, once answered.
@@ -48,6 +49,7 @@ class Ask:
     # Defaults are the class's: most requests never touch most of them, and this is made for each.
     deployment: Deployment | None = None
     values: Values | None = None
+    carried: Mapping[str, Any] = MappingProxyType({})
     call: Call | None = None
     given: Sequence[str | None] = ()
     answers: Sequence[Answer | dict[str, Answer]] = ()
@@ -76,6 +78,16 @@ class Ask:
     def rows(self) -> Sequence[Any]:
         """The rows that ``bundle.rows`` reads."""
         return self.call.rows if self.call is not None else ()
+
+    @property
+    def sent(self) -> Sequence[Any]:
+        """The rows as the log keeps them."""
+        values = self.values
+        if values is None:
+            return self.rows
+        if not self.carried or self.deployment is None:
+            return (values,)
+        return ({**dict(zip(self.deployment.inputs.names, values, strict=True)), **self.carried},)
 
     def refuse(self, error: ServeError) -> None:
         """End it with ``error``; its words follow when it is settled."""

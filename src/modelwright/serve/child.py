@@ -1,4 +1,4 @@
-"""``python -m modelwright.serve.child``: a worker or the keeper, as the supervisor starts them.
+"""``python -m modelwright.serve.child``: a worker, the keeper or the monitors, as the supervisor starts them.
 
 What it is told stands on its standard input, one line of JSON: a store's URL holds a password, and a
 command line is everybody's to read.
@@ -31,7 +31,7 @@ def main() -> int:
         with contextlib.suppress(OSError):  # the supervisor is gone; the life pipe says so too
             os.write(child.status, msgspec.json.encode(word) + b"\n")
 
-    if child.role == "keeper":
+    if child.role != "worker":
         _keep(child, tell)
         return 0
     from modelwright.serve.worker import run_worker
@@ -63,6 +63,11 @@ def _keep(child: Child, tell: Callable[[Word], None]) -> None:
         return asked
 
     # Imported here: signals are heeded first, so that a stop in the meantime still ends in a delivery.
+    if child.role == "monitor":
+        from modelwright.serve.keeping.monitoring import run_monitor
+
+        run_monitor(child, stopped)
+        return
     from modelwright.serve.keeping.keeper import run_keeper
 
     run_keeper(child, tell, stopped, asked_again)

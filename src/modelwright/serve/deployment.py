@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from random import random
 from typing import Any
 from zlib import crc32
 
@@ -11,10 +12,12 @@ import msgspec
 import numpy as np
 
 from modelwright.bundle.answers import Answer
+from modelwright.bundle.encode import NumberColumn
 from modelwright.bundle.read import Bundle, open_bundle
+from modelwright.bundle.rows import Reading
 from modelwright.serve.journal.entries import Context
 from modelwright.serve.live import Assigned
-from modelwright.serve.quick import QuickReader
+from modelwright.serve.quick import QuickReader, Values
 
 _BATCH = 256  # rows at once: text columns become wide, dense arrays
 _encode = msgspec.json.Encoder().encode
@@ -39,12 +42,13 @@ class Deployment:
         self.version = bundle.manifest.version
         self.inputs = bundle.schema.inputs
         self.context = Context(number, assigned.project, self.version, self.inputs.names, role)
-        # What a project derives may be refused, and that takes words: the longer way.
-        self.quick = None if bundle.rows.derive else QuickReader.fitting(self.inputs)
+        # Where the project derives features from what is sent, only the longer way runs its code.
+        self.quick = QuickReader.fitting(self.inputs) if bundle.rows.derive is None else None
         self.models = [entry.name for entry in bundle.manifest.models]
         self.shadow: Deployment | None = None
         self.canary: Deployment | None = None
         self._single = len(self.models) == 1
+        self._direct = self._single and _takes_the_row(bundle, self.quick)
 
     @classmethod
     def open(cls, assigned: Assigned, number: int, *, role: str = "champion") -> Deployment:
@@ -58,12 +62,29 @@ class Deployment:
         return cls(assigned, bundle, number, role=role)
 
     def for_client(self, client: str) -> Deployment:
-        """Who answers ``client``: always the same, as long as the release is."""
+        """Who answers ``client``: always the same, and once the canary, the canary while its share grows."""
         canary, told = self.canary, self.assigned.canary
         if canary is None or told is None:
             return self
-        point = crc32(f"{self.assigned.sequence} {client}".encode()) / 0x1_0000_0000
+        if told.by == "request":
+            return canary if random() < told.share else self  # noqa: S311 - nothing is secret about it
+        point = crc32(f"{told.version} {client}".encode()) / 0x1_0000_0000
         return canary if point < told.share else self
+
+    def answer_quick(self, rows: Sequence[Values]) -> list[Answer] | list[dict[str, Answer]]:
+        """One answer for each row that ``quick`` took."""
+        quick = self.quick
+        assert quick is not None  # noqa: S101 - it took the rows
+        if self._direct:
+            model = self.bundle.models[0]
+            numbers = quick.numbers(rows)
+            return model.answers(model.run(numbers, np.empty((len(numbers), 0), dtype=object)))
+        return self.answer(quick.columns(rows))
+
+    def complete_quick(self, rows: Sequence[Values]) -> Reading:
+        """Rows that ``quick`` took with what is looked up for them, and whose keys are not known."""
+        assert self.quick is not None  # noqa: S101 - it took the rows
+        return self.bundle.rows.completed(self.quick.columns(rows))
 
     def answer(self, columns: Mapping[str, np.ndarray]) -> list[Answer] | list[dict[str, Answer]]:
         """One answer a row; where there are several models, theirs by name."""
@@ -88,3 +109,13 @@ class Deployment:
             return _encode(answer)[1:-1]
         plain = {name: each.prediction for name, each in answer.items() if name != "outputs"}
         return b'"outputs":' + _encode(answer) + b"," + _encode(plain)[1:-1]
+
+
+def _takes_the_row(bundle: Bundle, quick: QuickReader | None) -> bool:
+    """Whether the graph's numbers are the row's, all of them in its order."""
+    if quick is None or not quick.numbers_only:
+        return False
+    encoder = bundle.models[0].encoder
+    return encoder.names == quick.names and all(
+        isinstance(each, NumberColumn) and not each.log for each in encoder.columns
+    )

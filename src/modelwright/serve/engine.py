@@ -14,7 +14,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from time import perf_counter, time_ns
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -123,7 +123,9 @@ class Engine:
     def read(self, ask: Ask) -> Deployment | None:
         """Understand the body; ``None`` if the ask is refused for it."""
         try:
-            deployment = self.find(ask.name).for_client(ask.client)
+            deployment = self.find(ask.name)
+            if deployment.canary is not None:
+                deployment = deployment.for_client(ask.client)
             if ask.wanted and ask.wanted != str(deployment.version):
                 raise NotServed(deployment.name, deployment.version, ask.wanted)
             if not ask.checked or ask.deployment is not deployment:
@@ -210,7 +212,10 @@ class Engine:
         deployment = ask.deployment
         assert deployment is not None  # noqa: S101 - read() sets it, or the ask was refused
         ask.version = deployment.version
-        values = (ask.values,) if ask.values is not None else ask.rows
+        sent = ask.sent
+        if len(sent) == 1 and not ask.given and not ask.warnings:
+            self._word_plain(ask, deployment, sent[0], moment, items)
+            return
         ask.ids, ask.pieces = ids, pieces = [], []
         for place, answer in enumerate(ask.answers):
             id, given = self._id(ask, place)
@@ -228,13 +233,24 @@ class Engine:
                     given,
                     moment,
                     200,
-                    values[place],
+                    sent[place],
                     piece,
                     ask.latency,
                     ask.client,
                     ask.wire.name,
                 )
             )
+        ask.reply = ask.wire.reply(ask)
+
+    def _word_plain(self, ask: Ask, deployment: Deployment, row: Any, moment: int, items: list[Item]) -> None:
+        """As ``_word`` for one row about which there is nothing to say, as most are."""
+        id = self._new_id()
+        latency = ask.latency
+        piece = piece_of(deployment.fragment(ask.answers[0]), latency, id, deployment.version)
+        ask.ids = (id,)
+        ask.pieces = (piece,)
+        number, name = deployment.context.number, ask.wire.name
+        items.append(Entry(number, id, False, moment, 200, row, piece, latency, ask.client, name))
         ask.reply = ask.wire.reply(ask)
 
     def _word_refusal(self, ask: Ask, error: ServeError, moment: int, items: list[Item]) -> None:

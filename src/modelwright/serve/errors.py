@@ -65,6 +65,19 @@ class InvalidRows(ServeError):
         super().__init__("Input validation failed", problems=problems)
 
 
+class TooManyWaiting(ServeError):
+    """One client has sent more than may wait."""
+
+    status = 429
+
+    def __init__(self, most: int, what: str) -> None:
+        super().__init__(
+            f"Already {most} of this client's {what}; no more are kept.",
+            "Send again when some of them have been taken up.",
+            headers={"retry-after": "60"},
+        )
+
+
 class BadId(BadBody):
     """The client's id cannot be one."""
 

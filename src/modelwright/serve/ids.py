@@ -11,7 +11,7 @@ from modelwright.serve.errors import BadId
 
 LONGEST = 128
 _GIVEN = re.compile(r"[!#-.0-\[\]-~]{1,128}")  # printable ASCII without space, quote, slash, backslash
-_VARIANT = 2 << 62
+_VARIANT = 2 << 14
 _SEQUENCE = 0xFFF
 _COUNTERS = tuple(f"{number:03x}-" for number in range(_SEQUENCE + 1))
 
@@ -39,8 +39,8 @@ class IdMaker:
             self._begin(self._milliseconds + 1)
         else:
             self._counter += 1
-        end = f"{_VARIANT | self._bits(62):016x}"
-        return f"{self._start}{_COUNTERS[self._counter]}{end[:4]}-{end[4:]}"
+        start, count = self._start, _COUNTERS[self._counter]
+        return "%s%s%04x-%012x" % (start, count, _VARIANT | self._bits(14), self._bits(48))  # noqa: UP031 - quicker
 
     def _begin(self, milliseconds: int) -> None:
         """Go on in another millisecond; its part of the id is worded once."""

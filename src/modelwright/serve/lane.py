@@ -2,6 +2,7 @@
 
 A subclass of uvicorn's httptools protocol. It takes a request only if nothing about it is special: a
 ``POST`` to a hot route, plain JSON of moderate size, nothing before it on the connection that waits.
+A head that comes again byte for byte is not parsed again (``heads.Template``).
 All else, and all it finds special later (a body that grows), goes to uvicorn's own path and the
 application, which answers the same routes by the same engine. Pipelining order, flow control, limits
 and shutdown are uvicorn's: a request in the lane looks to it like any other ``cycle``.
@@ -9,8 +10,8 @@ and shutdown are uvicorn's: a request in the lane looks to it like any other ``c
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from http import HTTPStatus
+from time import perf_counter
 from typing import Any
 
 import httptools
@@ -20,33 +21,13 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from modelwright.serve.asks import Ask
 from modelwright.serve.engine import Engine
 from modelwright.serve.gate import Gate
+from modelwright.serve.heads import Like, Template, Templates
 from modelwright.serve.settings import Limits
+from modelwright.serve.tracing import Tracer
 from modelwright.serve.wires import Wire
 
-_PLAIN_JSON = frozenset({b"application/json", b"application/json; charset=utf-8", None})
-_HEADERS_READ = frozenset(
-    {
-        b"x-request-id",
-        b"x-amzn-sagemaker-inference-id",
-        b"x-amzn-sagemaker-custom-attributes",
-        b"x-amzn-sagemaker-target-variant",
-    }
-)
-_CREDENTIALS = frozenset({b"authorization", b"x-api-key"})
-_NOT_PLAIN = frozenset(
-    {
-        b"accept",
-        b"content-encoding",
-        b"expect",
-        b"inference-header-content-length",
-        b"origin",
-        b"transfer-encoding",
-        b"upgrade",
-    }
-)
 _MOST_HEAD = 64 << 10
 _STATUS = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
-_ANY = frozenset({b"*/*", b"application/json"})
 
 
 class _Nobody:
@@ -59,50 +40,27 @@ class _Nobody:
 _NOBODY = _Nobody()
 
 
-class Like:
-    """What requests of one connection have in common that differ in nothing but the body.
-
-    Attributes:
-        url, pairs: Their path and headers, without the body's length.
-        wire, name: Protocol and deployment.
-        headers: Those that protocols look at.
-        credentials: Those that the gate looks at.
-    """
-
-    __slots__ = ("credentials", "headers", "name", "pairs", "url", "wire")
-
-    def __init__(
-        self,
-        url: bytes,
-        pairs: list[tuple[bytes, bytes]],
-        route: tuple[Wire, str],
-        headers: Mapping[bytes, bytes],
-    ) -> None:
-        self.url = url
-        self.pairs = pairs
-        self.wire, self.name = route
-        self.headers = _decoded(headers, _HEADERS_READ)
-        self.credentials = _decoded(headers, _CREDENTIALS)
-
-
-class HotCycle:
+class HotAsk(Ask):
     """A request in the lane, as much like uvicorn's cycle as uvicorn looks at."""
 
-    __slots__ = ("body", "client", "connection", "disconnected", "keep_alive", "like", "response_complete")
+    body: bytes
     message_event = _NOBODY
+    disconnected = False
+    response_complete = False
 
-    def __init__(self, connection: LaneProtocol, like: Like, client: str, *, keep_alive: bool) -> None:
-        self.connection = connection
-        self.like = like
+    def __init__(
+        self, connection: LaneProtocol, like: Like, client: str, *, keep_alive: bool, body: bytes = b""
+    ) -> None:
+        # Written out instead of calling the base's: this is made for every request.
+        self.wire = like.wire
+        self.name = like.name
+        self.headers = like.headers
+        self.body = body
+        self.done = connection.send_reply
         self.client = client
+        self.like = like
         self.keep_alive = keep_alive
-        self.body = b""
-        self.disconnected = False
-        self.response_complete = False
-
-    def answered(self, ask: Ask) -> None:
-        """Send a reply; the log has it."""
-        self.connection.send_reply(self, ask)
+        self.received = perf_counter()
 
 
 class Lane:
@@ -111,15 +69,19 @@ class Lane:
     Attributes:
         routes: Path → protocol and deployment name.
         gate: Who gets in.
+        templates: Heads met lately.
+        tracer: Who records requests, if anybody.
         tick: Seconds since the worker began, set by the sweeper.
     """
 
-    def __init__(self, engine: Engine, limits: Limits, gate: Gate) -> None:
+    def __init__(self, engine: Engine, limits: Limits, gate: Gate, tracer: Tracer | None = None) -> None:
         self.engine = engine
         self.limits = limits
         self.routes: dict[bytes, tuple[Wire, str]] = {}
         self.gate = gate
+        self.tracer = tracer
         self.tick = 0.0
+        self.templates = Templates()
         self._default: Any = None
         self._head = b""
 
@@ -141,6 +103,8 @@ class LaneProtocol(HttpToolsProtocol):
     receiving = False
     running: Any = None
     _like: Like | None = None
+    _template: Template | None = None
+    _met = False
     _length = b""
     _head_bytes: float = 0
 
@@ -166,13 +130,49 @@ class LaneProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes came. Heads are bounded here: the parser itself keeps a header until it is whole."""
+        between = not self._head_bytes
+        if between and self._template is not None and self._take_again(self._template, data):
+            return
+        before = self.cycle
         self._head_bytes += len(data)
         try:
             self.parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._refuse_unreadable()
-        if self._head_bytes > _MOST_HEAD and not self.transport.is_closing():
+        if between and not self._head_bytes and self.cycle is not before:
+            self._remember(data)
+        elif self._head_bytes > _MOST_HEAD and not self.transport.is_closing():
             self.refuse_connection(431, "The request's head is too large.")
+
+    def _take_again(self, template: Template, data: bytes) -> bool:
+        """Take ``data`` as one whole request of the head that was met before; false if it is not that.
+
+        The parser is left where it is, between two requests.
+        """
+        body = template.body_of(data)
+        if body is None or not self._free():
+            return False
+        like = template.like
+        lane = self.lane
+        client = self._peer
+        if lane.gate.on:
+            principal = lane.gate.predicts(like.credentials)
+            if principal is None:
+                return False
+            client = principal.name or client
+        ask = HotAsk(self, like, client, keep_alive=True, body=body)
+        self.cycle = ask  # type: ignore[assignment]
+        lane.engine.submit(ask)
+        return True
+
+    def _remember(self, data: bytes) -> None:
+        """Remember the head of a request that came in one piece, by itself, and not for the first time.
+
+        A client that puts something new into each head (a trace, an id) would fill the memory for nothing.
+        """
+        ask: Any = self.cycle
+        if self._met and type(ask) is HotAsk and ask.keep_alive and data.endswith(ask.body):
+            self._template = self.lane.templates.of(data, ask.body, ask.like)
 
     def on_message_begin(self) -> None:
         """A request begins; its scope is made only if the application needs one."""
@@ -196,16 +196,16 @@ class LaneProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The head is there: into the lane, or the longer way."""
         self._head_bytes = float("-inf")
-        cycle = self._hot_cycle()
-        if cycle is None:
+        ask = self._hot_ask()
+        if ask is None:
             self._go_the_longer_way()
         else:
-            self.cycle = cycle  # type: ignore[assignment]
+            self.cycle = ask  # type: ignore[assignment]
 
     def on_body(self, body: bytes) -> None:
         """A part of the body."""
         cycle: Any = self.cycle
-        if type(cycle) is not HotCycle:
+        if type(cycle) is not HotAsk:
             super().on_body(body)
         elif not cycle.body:
             cycle.body = body
@@ -220,14 +220,11 @@ class LaneProtocol(HttpToolsProtocol):
         self.receiving = False
         self._head_bytes = 0
         cycle: Any = self.cycle
-        if type(cycle) is not HotCycle:
+        if type(cycle) is not HotAsk:
             super().on_message_complete()
             return
-        like = cycle.like
-        ask = Ask(like.wire, cycle.body, cycle.answered, cycle.client or self._peer)
-        ask.name = like.name
-        ask.headers = like.headers
-        self.lane.engine.submit(ask)
+        cycle.received = perf_counter()
+        self.lane.engine.submit(cycle)
 
     def on_response_complete(self) -> None:
         """As uvicorn's, but idle connections are found by the sweeper instead of a timer each."""
@@ -235,7 +232,8 @@ class LaneProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         self.active = self.lane.tick
-        self.flow.resume_reading()
+        if self.flow.read_paused:
+            self.flow.resume_reading()
         if self.pipeline:
             cycle, app = self.pipeline.pop()
             self._start_asgi_task(cycle, app)
@@ -264,41 +262,36 @@ class LaneProtocol(HttpToolsProtocol):
         )
         self.transport.close()
 
-    def _hot_cycle(self) -> HotCycle | None:
-        """A cycle in the lane, if the request is plain enough."""
+    def _hot_ask(self) -> HotAsk | None:
+        """A request in the lane, if it is plain enough."""
         length = self._length
         if len(length) > 5 or not length.isdigit() or int(length) > HIGH_WATER_LIMIT:
             return None
-        if not self.idle or self.flow.write_paused or self._too_many() or self.parser.get_method() != b"POST":
+        if not self._free() or self.parser.get_method() != b"POST":
             return None
         like = self._like
-        if like is None or like.url != self.url or like.pairs != self.headers:
-            like = self._like = self._known_kind()
+        self._met = like is not None and like.url == self.url and like.pairs == self.headers
+        if like is None or not self._met:
+            like = self._like = None if self.parser.should_upgrade() else self._known_kind()
             if like is None:
                 return None
-        client = ""
+        client = self._peer
         if self.lane.gate.on:
             principal = self.lane.gate.predicts(like.credentials)
             if principal is None:
                 return None
-            client = principal.name
+            client = principal.name or client
         keep_alive = self.parser.should_keep_alive() and self.parser.get_http_version() != "1.0"
-        return HotCycle(self, like, client, keep_alive=keep_alive)
+        return HotAsk(self, like, client, keep_alive=keep_alive)
 
     def _known_kind(self) -> Like | None:
-        """What requests with this head have in common; ``None`` if they are not for the lane."""
-        route = self.lane.routes.get(self.url)
-        headers = dict(self.headers)
-        if route is None or len(headers) != len(self.headers) or self.parser.should_upgrade():
-            return None
-        if headers.get(b"content-type") not in _PLAIN_JSON:
-            return None
-        if headers.keys() & _NOT_PLAIN and not _accepts_json_alone(headers):
-            return None
-        return Like(self.url, self.headers, route, headers)
+        return Like.of(self.url, self.headers, self.lane.routes)
 
-    def _too_many(self) -> bool:
-        return self.limit_concurrency is not None and len(self.connections) >= self.limit_concurrency
+    def _free(self) -> bool:
+        """Whether a request may be answered at once, and not behind others."""
+        if self.flow.write_paused or (self.cycle is not None and not self.cycle.response_complete):
+            return False
+        return self.limit_concurrency is None or len(self.connections) < self.limit_concurrency
 
     def _go_the_longer_way(self) -> None:
         """Let uvicorn make the scope and start the application's task."""
@@ -314,7 +307,7 @@ class LaneProtocol(HttpToolsProtocol):
             self.refuse_connection(400, "The request's path is no URL.")
             raise
 
-    def _leave_lane(self, cycle: HotCycle) -> None:
+    def _leave_lane(self, cycle: HotAsk) -> None:
         """Hand a request whose body grew to the application, with what came so far."""
         cycle.response_complete = True
         self._go_the_longer_way()
@@ -328,21 +321,24 @@ class LaneProtocol(HttpToolsProtocol):
         else:
             self.refuse_connection(408, "The request took too long to arrive.")
 
-    def send_reply(self, cycle: HotCycle, ask: Ask) -> None:
-        """Send the reply to ``cycle``."""
+    def send_reply(self, ask: Any) -> None:
+        """Send the reply; the log has it."""
+        if self.lane.tracer is not None:
+            self.lane.tracer.answered(ask, ask.like.url.decode("latin-1"), self.scheme or "http")
         reply = ask.reply
-        if reply is None or cycle.disconnected or self.transport.is_closing():
+        transport = self.transport
+        if reply is None or ask.disconnected or transport.is_closing():
             return
         body = reply.body
         if reply.status == 200 and reply.content_type == "application/json" and not reply.headers:
             head = self.lane.head(self.server_state.default_headers)
-            end = b"\r\n\r\n" if cycle.keep_alive else b"\r\nconnection: close\r\n\r\n"
-            self.transport.write(b"".join((head, b"%d" % len(body), end, body)))
+            end = b"\r\n\r\n" if ask.keep_alive else b"\r\nconnection: close\r\n\r\n"
+            transport.write(b"%b%d%b%b" % (head, len(body), end, body))
         else:
-            self.transport.write(self._special_head(ask, cycle.keep_alive) + body)
-        cycle.response_complete = True
-        if not cycle.keep_alive:
-            self.transport.close()
+            transport.write(self._special_head(ask, ask.keep_alive) + body)
+        ask.response_complete = True
+        if not ask.keep_alive:
+            transport.close()
         self.on_response_complete()
 
     def _special_head(self, ask: Ask, keep_alive: bool) -> bytes:
@@ -357,16 +353,6 @@ class LaneProtocol(HttpToolsProtocol):
         kind = reply.content_type.encode()
         lines.append(b"content-type: %b\r\ncontent-length: %d\r\n\r\n" % (kind, len(reply.body)))
         return b"".join(lines)
-
-
-def _decoded(headers: Mapping[bytes, bytes], wanted: frozenset[bytes]) -> dict[str, str]:
-    """Those of ``headers`` that are wanted, as text."""
-    return {name.decode(): headers[name].decode("latin-1") for name in headers.keys() & wanted}
-
-
-def _accepts_json_alone(headers: Mapping[bytes, bytes]) -> bool:
-    """Whether ``Accept`` is all that is special, and it takes JSON."""
-    return headers.keys() & _NOT_PLAIN == {b"accept"} and headers[b"accept"] in _ANY
 
 
 def sweep(lane: Lane, connections: set[Any], tick: float) -> None:

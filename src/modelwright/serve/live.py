@@ -19,12 +19,14 @@ class Challenger(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         version: Which.
         bundle: Where its bundle lies.
-        share: Canary: of all clients, how many it answers (0 to 1).
+        share: Canary: of all clients, or requests, how many it answers (0 to 1).
+        by: Canary: what is shared out, "client" or "request".
     """
 
     version: int
     bundle: str
     share: float = 0.0
+    by: str = "client"
 
 
 class Assigned(msgspec.Struct, frozen=True, kw_only=True):

@@ -82,10 +82,54 @@ OPERATIONS: dict[str, Json] = {
         "post": {
             "tags": ["Operations"],
             "summary": "Ask for a retraining",
-            "requestBody": anything(),
+            "description": "One waits or is at work at a time: asked for again, that one is told.",
+            "requestBody": {
+                "content": {JSON: {"schema": schemas.TRIGGER, "example": {"reason": "a new season began"}}}
+            },
             "parameters": [MODEL],
-            "responses": {"202": {"description": "Asked for"}, **refusals("400", "404", "413", "503")},
+            "responses": {
+                "200": {"description": "Not asked for: too few new labelled rows wait"},
+                "202": {"description": "Asked for"},
+                **refusals("400", "404", "413", "503"),
+            },
         }
+    },
+    "/webhooks/alertmanager": {
+        "post": {
+            "tags": ["Operations"],
+            "summary": "Alertmanager's webhook: an alert that fires asks for a retraining, once",
+            "requestBody": {
+                "required": True,
+                "content": {JSON: {"schema": schemas.ALERTMANAGER, "example": schemas.ALERT_EXAMPLE}},
+            },
+            "parameters": [MODEL],
+            "responses": {
+                "200": {"description": "Understood; what came of it"},
+                **refusals("400", "404", "413", "503"),
+            },
+        }
+    },
+    "/thresholds": {
+        "get": get("Operations", "The thresholds in force, with the source of each", "404", "503")
+        | {"parameters": [MODEL]},
+        "post": {
+            "tags": ["Operations"],
+            "summary": "Set thresholds while the service runs",
+            "requestBody": {
+                "required": True,
+                "content": {
+                    JSON: {
+                        "schema": schemas.THRESHOLDS,
+                        "example": {"thresholds": {"retrain.new_samples": 50}, "reason": "too often"},
+                    }
+                },
+            },
+            "parameters": [MODEL],
+            "responses": {
+                "200": {"description": "What holds from now on"},
+                **refusals("400", "404", "413", "503"),
+            },
+        },
     },
     "/predictions/history": {
         "get": get("Predictions", "The predictions there were, newest first", "400", "404", "503")

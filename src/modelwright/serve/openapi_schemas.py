@@ -299,3 +299,66 @@ INFER: Json = {
         "outputs": {"type": "array", "items": {"type": "object", "required": ["name"]}},
     },
 }
+
+TRIGGER: Json = {
+    "type": "object",
+    "properties": {
+        "reason": {"type": "string", "minLength": 1, "maxLength": 1000},
+        "force_retrain": {
+            "type": "boolean",
+            "description": "False: only where the project's own threshold is reached.",
+        },
+        "trigger_threshold": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": 1_000_000_000,
+            "description": "Only where so many new labelled rows wait.",
+        },
+    },
+}
+ALERTMANAGER: Json = {
+    "type": "object",
+    "required": ["version", "alerts"],
+    "properties": {
+        "version": {"const": "4"},
+        "alerts": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["status"],
+                "properties": {
+                    "status": {"enum": ["firing", "resolved"]},
+                    "labels": {"type": "object", "additionalProperties": {"type": "string"}},
+                    "annotations": {"type": "object", "additionalProperties": {"type": "string"}},
+                    "startsAt": {"type": "string", "format": "date-time"},
+                    "fingerprint": {"type": "string"},
+                },
+            },
+        },
+    },
+}
+ALERT_EXAMPLE: Json = {
+    "version": "4",
+    "status": "resolved",
+    "alerts": [
+        {
+            "status": "resolved",
+            "labels": {"alertname": "LiveQualityLow"},
+            "annotations": {"summary": "f1 is below 0.9"},
+            "startsAt": "2026-11-21T11:20:24Z",
+            "fingerprint": "9f8e7d6c5b4a3210",
+        }
+    ],
+}
+THRESHOLDS: Json = {
+    "type": "object",
+    "required": ["thresholds"],
+    "properties": {
+        "thresholds": {
+            "type": "object",
+            "minProperties": 1,
+            "description": "Values by name; null takes one back to what the project file says.",
+        },
+        "reason": {"type": "string", "maxLength": 1000},
+    },
+}

@@ -13,6 +13,7 @@ from modelwright.project.load import Project
 from modelwright.project.settings import Settings
 from modelwright.serve.auth.local import may_start
 from modelwright.serve.settings import Limits, ServeSettings, Target
+from modelwright.serve.tracing import traces_wanted
 
 _MOST_WORKERS = 4
 
@@ -79,6 +80,8 @@ def serve_settings(
     private_key: str = "",
     sagemaker: bool = False,
     retrain_threshold: int | None = None,
+    traces: bool = False,
+    monitor: bool = True,
 ) -> ServeSettings:
     """What a server of ``targets`` is told.
 
@@ -97,12 +100,16 @@ def serve_settings(
         certificate, private_key: Files for TLS.
         sagemaker: ``/invocations`` speaks SageMaker's protocol, not MLflow's.
         retrain_threshold: New samples that start a retraining.
+        traces: Send OpenTelemetry traces, whatever ``MODELWRIGHT_TRACES`` says.
+        monitor: Watch drift and quality.
 
     Raises:
         SameName: Two targets have one name.
         AuthMisconfigured: Authentication cannot be set up so.
         Exposed: Strangers could ask.
         TlsUnusable: The certificate and its key cannot be used.
+        TracesMisconfigured: Traces cannot be sent as it was asked for.
+        MissingExtra: Traces are wanted, and what sends them is not installed.
     """
     _refuse_same_names(target.name for target in targets)
     auth = _checked_auth(auth)
@@ -130,6 +137,8 @@ def serve_settings(
         private_key=private_key,
         sagemaker=sagemaker,
         retrain_threshold=retrain_threshold,
+        traces=traces_wanted(os.environ, asked=traces),
+        monitor=monitor,
     )
 
 

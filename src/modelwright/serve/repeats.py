@@ -188,7 +188,7 @@ def _apply(ask: Ask, found: Mapping[str, Kept]) -> None:
     """
     if not found:
         return
-    rows = [ask.values] if ask.values is not None else list(ask.rows)
+    rows = ask.sent
     assert ask.deployment is not None  # noqa: S101 - read() sets it
     names = ask.deployment.inputs.names
     on_record: dict[int, Kept] = {}

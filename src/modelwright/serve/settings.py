@@ -19,8 +19,10 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
         version: That bundle's.
         work_dir: Where a release's relative bundle folder starts.
         store_url: The project's store where it is not the server's; see ``ServeSettings.store_url``.
-        project_file: The project's file, where it is retrained from; empty where it is not here.
+        project_file: The project's file, where thresholds stand and it is retrained from; empty where
+            it is not here.
         new_classes: Whether truths may name a class that the model does not know.
+        retrain: Whether a retraining is started here; else its job waits for a worker elsewhere.
     """
 
     name: str
@@ -31,6 +33,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     store_url: str = ""
     project_file: str = ""
     new_classes: bool = False
+    retrain: bool = True
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +45,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         receive_seconds: How long a request may take to arrive.
         keep_alive_seconds: How long an idle connection is kept.
         connections: Most connections of one worker at once.
+        waiting_per_client: Most samples that wait to be trained on, and labels that wait for their
+            prediction, of one client.
     """
 
     body_bytes: int = 32 * MEGABYTE
@@ -49,6 +54,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     receive_seconds: float = 30.0
     keep_alive_seconds: int = 75
     connections: int = 4096
+    waiting_per_client: int = 100_000
 
 
 class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,6 +78,8 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
         limits: What a client may ask for.
         retrain_threshold: New samples that start a retraining, shown in ``/metrics``.
         keep_days, keep_rows: Retention of the prediction log; ``None`` keeps all.
+        traces: Send OpenTelemetry traces; where to is in the environment.
+        monitor: Whether drift and quality are watched here.
     """
 
     targets: tuple[Target, ...]
@@ -94,6 +102,8 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
     retrain_threshold: int | None = None
     keep_days: float | None = None
     keep_rows: int | None = None
+    traces: bool = False
+    monitor: bool = True
 
     @property
     def auth_on(self) -> bool:
@@ -116,9 +126,9 @@ class Child(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         settings: How to serve.
-        role: "worker" or "keeper".
+        role: "worker", "keeper" or "monitor".
         slot: Which of the workers.
-        listener: File descriptor of its listening socket; -1 for the keeper.
+        listener: File descriptor of its listening socket; -1 for the others.
         status: File descriptor for its words to the supervisor, JSON lines.
         life: File descriptor that reads end-of-file when the supervisor is gone.
         run_dir: Folder of this server's run: what is live, and the counters.

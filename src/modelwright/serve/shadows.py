@@ -61,7 +61,9 @@ class Shadows:
 def _answered(ask: Ask, champion: Deployment, challenger: Deployment) -> list[Entry]:
     """What the challenger says to the rows of ``ask``, as entries under the champion's ids with a suffix."""
     rows: list[Row] = (
-        [dict(zip(champion.inputs.names, ask.values, strict=True))] if ask.values else list(ask.rows)
+        [dict(zip(champion.inputs.names, ask.values, strict=True)) | dict(ask.carried)]
+        if ask.values is not None
+        else list(ask.rows)
     )
     other = Ask(ask.wire, b"", lambda _: None, ask.client)
     other.call = Call(rows=rows, ids=[None] * len(rows))

@@ -1,4 +1,4 @@
-"""The parent: holds the sockets, keeps workers and the keeper running, passes signals on.
+"""The parent: holds the sockets, keeps workers, keeper and monitors running, passes signals on.
 
 It imports next to nothing and does no work of its own, so that it does not fail. A worker's listening
 socket stays open here: while a dead worker is started again, its new connections wait and are not
@@ -84,6 +84,7 @@ class Supervisor:
         self._versions: dict[str, int] = {}
         self._bundle = ""
         self._processes: list[Process] = []
+        self._later = [Process("monitor", 0, None)] if settings.monitor else []
 
     def run(self, on_ready: Ready | None = None) -> int:
         """Serve; blocks until SIGTERM or SIGINT.
@@ -122,10 +123,17 @@ class Supervisor:
                 self._told = True
                 if on_ready is not None:
                     on_ready(address, self._versions, self._bundle)
+                self._start_later(run_dir)
             if not self._told:
                 self._check_start(deadline)
             else:
                 self._revive(run_dir)
+
+    def _start_later(self, run_dir: Path) -> None:
+        """Start what a first answer does not wait for."""
+        for each in self._later:
+            self._start(each, run_dir)
+            self._processes.append(each)
 
     def _check_start(self, deadline: float) -> None:
         """A server that cannot start ends; only one that ran is kept alive."""
@@ -169,7 +177,7 @@ class Supervisor:
         )
         kept = [fd for fd in (listener, status, self._life_read) if fd >= 0]
         process = subprocess.Popen(
-            [sys.executable, "-m", "modelwright.serve.child"],
+            [sys.executable, "-m", "modelwright.serve.child", each.role],  # the role is for people's eyes
             stdin=subprocess.PIPE,
             stdout=sys.stderr.fileno() if hasattr(sys.stderr, "fileno") else None,
             pass_fds=kept,

@@ -46,8 +46,8 @@ class PredictWire:
     def read(self, ask: Ask, deployment: Deployment, most_rows: int) -> None:
         """See ``Wire``."""
         if deployment.quick is not None and (found := deployment.quick.read(ask.body)) is not None:
-            ask.values, given = found
-            if given is None:
+            ask.values, given, ask.carried = found
+            if given is None and ask.headers:
                 given = header_id(ask.headers)
             if given is not None:
                 ask.given = row_ids(given, 1)

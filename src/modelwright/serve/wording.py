@@ -17,7 +17,7 @@ _LOGGED_ROWS = 100  # of a batch that was refused
 _encode = msgspec.json.Encoder().encode
 
 
-def piece_of(fragment: bytes, latency: float, id: str, version: int, warnings: Sequence[Any]) -> bytes:
+def piece_of(fragment: bytes, latency: float, id: str, version: int, warnings: Sequence[Any] = ()) -> bytes:
     """The JSON of one row's answer.
 
     Args:
@@ -28,8 +28,12 @@ def piece_of(fragment: bytes, latency: float, id: str, version: int, warnings: S
         warnings: Of the row.
     """
     told = b',"warnings":' + _encode(warnings) if warnings else b""
-    middle = b',"latency":%.6f,"prediction_id":"%b","model_version":%d' % (latency, id.encode(), version)
-    return b"".join((b"{", fragment, middle, told, b"}"))
+    return b"{%b%b%b}" % (fragment, meta_of(latency, id, version), told)
+
+
+def meta_of(latency: float, id: str, version: int) -> bytes:
+    """What follows an answer in a row's JSON."""
+    return b',"latency":%.6f,"prediction_id":"%b","model_version":%d' % (latency, id.encode(), version)
 
 
 def shadow_id(id: str, version: int) -> str:
@@ -39,9 +43,7 @@ def shadow_id(id: str, version: int) -> str:
 
 def logged_inputs(ask: Ask) -> Any:
     """What the log keeps of a refused request: its row or rows, or its body as it was sent."""
-    if ask.values is not None:
-        return ask.values
-    rows = ask.rows
+    rows = ask.sent
     if rows:
         return rows[0] if len(rows) == 1 else list(rows[:_LOGGED_ROWS])
     return bytes(ask.body[:_LOGGED_BODY]).decode("utf-8", "replace")

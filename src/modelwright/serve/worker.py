@@ -25,11 +25,13 @@ from modelwright.serve.live import LiveFile
 from modelwright.serve.metrics.meter import BoardMeter
 from modelwright.serve.online import Online
 from modelwright.serve.processes import announce
+from modelwright.serve.projects import Projects
 from modelwright.serve.repeats import Repeats
 from modelwright.serve.settings import Child, Word
 from modelwright.serve.site import Site
 from modelwright.serve.store_access import StoreAccess
 from modelwright.serve.swap import Swapper
+from modelwright.serve.tracing import open_tracer
 from modelwright.serve.wires import hot_routes
 
 logger = logging.getLogger(__name__)
@@ -78,9 +80,17 @@ async def _work(child: Child, tell: Callable[[Word], None]) -> int:
     repeats = Repeats(settings.journals, store)
     engine = Engine(journal, meter, guard=repeats, max_rows=settings.limits.rows)
     gate = await asyncio.to_thread(open_gate, settings)
-    lane = Lane(engine, settings.limits, gate)
+    tracer = open_tracer() if settings.traces else None
+    lane = Lane(engine, settings.limits, gate, tracer)
     site = Site(
-        settings=settings, engine=engine, meter=meter, store=store, gate=gate, run_dir=Path(child.run_dir)
+        settings=settings,
+        engine=engine,
+        meter=meter,
+        store=store,
+        gate=gate,
+        run_dir=Path(child.run_dir),
+        stopping=stop,
+        projects=Projects(settings.targets),
     )
     online = Online(store)
 
@@ -110,6 +120,8 @@ async def _work(child: Child, tell: Callable[[Word], None]) -> int:
     for task in (watching, sweeping, refreshing, stopping):
         task.cancel()
     gate.close()
+    if tracer is not None:
+        tracer.close()
     store.close()
     journal.close()
     return 0
@@ -131,8 +143,9 @@ def _listen_to(child: Child, stop: asyncio.Event, again: asyncio.Event) -> None:
 def _server(child: Child, site: Site, lane: Lane) -> QuietServer:
     settings = child.settings
     protocol = type("WorkerLane", (LaneProtocol,), {"lane": lane})
+    app = build_app(site)
     config = uvicorn.Config(
-        build_app(site),
+        app if lane.tracer is None else lane.tracer.around(app),
         http=protocol,
         ws="none",
         loop="uvloop",

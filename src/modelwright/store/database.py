@@ -68,8 +68,8 @@ class Database(ABC):
         """Microseconds of the clock that leases are judged by, shared by all users of the database."""
 
     @abstractmethod
-    def lock(self, connection: Connection, name: str, *, shared: bool = False) -> None:
-        """Hold ``name`` until the transaction ends, alone or together with others who share it."""
+    def lock(self, connection: Connection, name: str) -> None:
+        """Hold ``name`` alone until the transaction ends."""
 
     @abstractmethod
     def insert_new(self, connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> int:

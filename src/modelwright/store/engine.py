@@ -19,10 +19,14 @@ from modelwright.store.ports import (
     Labels,
     Leases,
     Online,
+    Overrides,
     Predictions,
     Releases,
     Samples,
+    States,
+    Summaries,
     Versions,
+    Windows,
 )
 from modelwright.store.repositories.events import SqlEvents
 from modelwright.store.repositories.jobs import SqlJobs
@@ -30,10 +34,14 @@ from modelwright.store.repositories.keys import SqlKeys
 from modelwright.store.repositories.labels import SqlLabels
 from modelwright.store.repositories.leases import SqlLeases
 from modelwright.store.repositories.online import SqlOnline
+from modelwright.store.repositories.overrides import SqlOverrides
 from modelwright.store.repositories.predictions import SqlPredictions
 from modelwright.store.repositories.releases import SqlReleases
 from modelwright.store.repositories.samples import SqlSamples
+from modelwright.store.repositories.states import SqlStates
+from modelwright.store.repositories.summaries import SqlSummaries
 from modelwright.store.repositories.versions import SqlVersions
+from modelwright.store.repositories.windows import SqlWindows
 from modelwright.store.sqlite import open_sqlite
 from modelwright.store.tables import counters
 
@@ -56,6 +64,7 @@ class SqlStore:
         self.versions: Versions = SqlVersions(database)
         self.releases: Releases = SqlReleases(database)
         self.predictions: Predictions = SqlPredictions(database)
+        self.summaries: Summaries = SqlSummaries(database)
         self.labels: Labels = SqlLabels(database)
         self.samples: Samples = SqlSamples(database)
         self.jobs: Jobs = SqlJobs(database)
@@ -63,6 +72,9 @@ class SqlStore:
         self.leases: Leases = SqlLeases(database)
         self.keys: Keys = SqlKeys(database)
         self.online: Online = SqlOnline(database)
+        self.windows: Windows = SqlWindows(database)
+        self.states: States = SqlStates(database)
+        self.overrides: Overrides = SqlOverrides(database)
 
     def ping(self) -> None:
         """Write one small row. Raises ``StoreUnavailable`` unless that works."""

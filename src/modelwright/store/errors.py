@@ -80,6 +80,25 @@ class NotServable(ModelwrightError):
         )
 
 
+class Superseded(ModelwrightError):
+    """A release was decided upon one that is not the newest any more."""
+
+    code = ExitCode.BUSY
+
+    def __init__(self, project: str, sequence: int, newest: int | None) -> None:
+        super().__init__(
+            f"What is live of '{project}' changed while this was decided (release {newest or 0} came after "
+            f"{sequence}).",
+            "Nothing was changed; look at modelwright history, and decide again.",
+        )
+
+
+def refuse_superseded(project: str, after: int, newest: int | None) -> None:
+    """Raise ``Superseded`` unless ``after`` is the newest release."""
+    if newest != after:
+        raise Superseded(project, after, newest)
+
+
 class Duplicate(ModelwrightError):
     """Something of that name or number is stored already; what is stored stays as it is."""
 

@@ -6,7 +6,7 @@ raised when the database cannot be reached or written.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -18,12 +18,15 @@ from modelwright.store.records import (
     KeyRecord,
     LabelRecord,
     OnlineValues,
+    OverrideRecord,
     PredictionRecord,
     Recorded,
     ReleaseRecord,
     SampleRecord,
+    SummaryRecord,
     Truth,
     VersionRecord,
+    WindowRecord,
 )
 
 
@@ -56,9 +59,20 @@ class Releases(Protocol):
     """Which version was champion, from when on. Append-only."""
 
     def append(
-        self, project: str, version: int, *, reason: str, actor: str, settings: dict[str, Any] | None = None
+        self,
+        project: str,
+        version: int,
+        *,
+        reason: str,
+        actor: str,
+        settings: dict[str, Any] | None = None,
+        after: int | None = None,
     ) -> ReleaseRecord:
-        """Make ``version`` champion. Raises ``UnknownVersion``, or ``NotServable`` for a rejected one."""
+        """Make ``version`` champion. Raises ``UnknownVersion``, or ``NotServable`` for a rejected one.
+
+        ``after`` is the sequence of the release that this one was decided upon: where another is the
+        newest by now, nothing is written and ``Superseded`` is raised.
+        """
 
     def current(self, project: str) -> ReleaseRecord | None:
         """The newest: what is live."""
@@ -92,14 +106,32 @@ class Predictions(Protocol):
         labelled: bool | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
+        answer: str | None = None,
+        refused: bool = False,
+        warned: bool = False,
     ) -> Sequence[PredictionRecord]:
         """Newest first; ``before`` is a prediction id to page on from (keyset paging).
 
-        ``since`` is included, ``until`` is not. Raises ``UnknownPrediction`` if ``before`` is not in the log.
+        ``since`` is included, ``until`` is not. ``answer`` is a class or cluster that the first model
+        answered (by the name people call it), ``refused`` asks for rows that were not answered, and
+        ``warned`` for those with a warning. Raises ``UnknownPrediction`` if ``before`` is not in the log.
         """
 
-    def count(self, project: str, *, version: int | None = None) -> int:
-        """How many are in the log."""
+    def following(
+        self,
+        project: str,
+        *,
+        after: tuple[datetime, str] | None = None,
+        until: datetime | None = None,
+        limit: int = 1000,
+    ) -> Sequence[PredictionRecord]:
+        """Oldest first from ``after`` on: time and id of the last one read, itself not included.
+
+        ``until`` is not included. What is delivered late, behind a place that was read past, is not seen.
+        """
+
+    def count(self, project: str, *, version: int | None = None, since: datetime | None = None) -> int:
+        """How many are in the log, or were answered from ``since`` on."""
 
     def prune(self, project: str, *, older_than: datetime | None = None, keep: int | None = None) -> int:
         """Delete by age or down to the newest ``keep`` rows, with their labels; how many went.
@@ -107,6 +139,21 @@ class Predictions(Protocol):
         The one method that is not atomic as a whole: it works in batches, so that a log of millions
         does not keep others waiting, and may be run again after an interruption.
         """
+
+
+class Summaries(Protocol):
+    """Counts of the log by minute and hour (``store.summaries``); ``Predictions.add`` keeps them."""
+
+    def list(
+        self, project: str, *, span: int, since: datetime | None = None, until: datetime | None = None
+    ) -> Sequence[SummaryRecord]:
+        """Those of ``span`` seconds that begin in the range, oldest first; minutes are kept for some days."""
+
+    def totals(self, project: str) -> Sequence[SummaryRecord]:
+        """All hours summed by version and role, without latencies and answers; ``start`` is the first."""
+
+    def prune(self, project: str, *, older_than: datetime) -> int:
+        """Let go of minutes; hours stay. How many rows went."""
 
 
 class Labels(Protocol):
@@ -127,8 +174,28 @@ class Labels(Protocol):
     def latest(self, project: str, ids: Sequence[str]) -> Mapping[str, LabelRecord]:
         """The label that counts of each of these predictions that has one, by prediction id."""
 
-    def count(self, project: str) -> int:
-        """How many labels came, corrections included."""
+    def count(self, project: str, *, since: datetime | None = None) -> int:
+        """How many predictions got their label, or got it from ``since`` on.
+
+        A prediction counts once: corrections and contradictions add nothing, and an orphan counts
+        when its prediction arrives.
+        """
+
+    def joined(
+        self, project: str, *, after: tuple[datetime, int] | None = None, limit: int = 1000
+    ) -> Sequence[tuple[datetime, LabelRecord]]:
+        """The first labels of predictions with when they joined, in that order.
+
+        ``after`` is that time and the sequence of the last one read, itself not included.
+        """
+
+    def orphans(self, project: str, *, client: str | None = None) -> int:
+        """How many labels wait for their prediction; of one client, where one is given."""
+
+    def prune_orphans(
+        self, project: str, *, older_than: datetime | None = None, keep: int | None = None
+    ) -> int:
+        """Delete waiting labels by age or down to the newest ``keep``; how many predictions' went."""
 
 
 class Samples(Protocol):
@@ -140,8 +207,8 @@ class Samples(Protocol):
     def list(self, project: str) -> Sequence[SampleRecord]:
         """All, used or not, oldest first."""
 
-    def pending(self, project: str) -> int:
-        """How many no version has used yet."""
+    def pending(self, project: str, *, client: str | None = None) -> int:
+        """How many no version has used yet; of one client, where one is given."""
 
     def take(self, project: str, *, limit: int | None = None) -> Sequence[SampleRecord]:
         """The unused ones, oldest first; ``mark_used`` says when they went into a version."""
@@ -157,6 +224,21 @@ class Jobs(Protocol):
         self, project: str, *, trigger: str, reason: str, settings: dict[str, Any] | None = None
     ) -> JobRecord:
         """A new job that waits."""
+
+    def add_alone(
+        self,
+        project: str,
+        *,
+        trigger: str,
+        reason: str,
+        settings: dict[str, Any] | None = None,
+        besides: Collection[str] = (),
+    ) -> tuple[JobRecord, bool]:
+        """A new job and true, or the one that waits or is at work already and false.
+
+        However many ask at once, one job is made. ``besides``: ids that do not count as at work (they
+        wait for a person).
+        """
 
     def get(self, id: str) -> JobRecord | None:
         """By its id."""
@@ -182,6 +264,50 @@ class Events(Protocol):
 
     def list(self, project: str, *, kind: str | None = None, limit: int = 100) -> Sequence[EventRecord]:
         """Newest first."""
+
+
+class Windows(Protocol):
+    """What the monitors found, slice by slice."""
+
+    def add(self, record: WindowRecord) -> WindowRecord:
+        """Store one; it comes back with its sequence."""
+
+    def list(
+        self,
+        project: str,
+        *,
+        kind: str | None = None,
+        version: int | None = None,
+        since: datetime | None = None,
+        limit: int = 100,
+    ) -> Sequence[WindowRecord]:
+        """Newest first; ``since`` leaves out those that ended before."""
+
+    def prune(self, project: str, *, older_than: datetime | None = None, keep: int | None = None) -> int:
+        """Delete by age or down to the newest ``keep`` of each kind; how many went."""
+
+
+class States(Protocol):
+    """Small named texts that must survive a restart: what a monitor remembers."""
+
+    def get(self, project: str, name: str) -> str | None:
+        """The text that was put last."""
+
+    def put(self, project: str, name: str, text: str) -> None:
+        """Keep ``text`` in place of what was there."""
+
+
+class Overrides(Protocol):
+    """Thresholds set while the service runs. What may be set is not for the store to say."""
+
+    def get(self, project: str) -> dict[str, Any]:
+        """Values by name."""
+
+    def list(self, project: str) -> Sequence[OverrideRecord]:
+        """The same with who set it, when and why, by name."""
+
+    def set(self, project: str, values: Mapping[str, Any], *, actor: str, reason: str) -> EventRecord:
+        """Set these and leave the others; ``None`` takes one back. Leaves an event of kind "settings"."""
 
 
 class Leases(Protocol):
@@ -246,6 +372,7 @@ class Store(Protocol):
     versions: Versions
     releases: Releases
     predictions: Predictions
+    summaries: Summaries
     labels: Labels
     samples: Samples
     jobs: Jobs
@@ -253,6 +380,9 @@ class Store(Protocol):
     leases: Leases
     keys: Keys
     online: Online
+    windows: Windows
+    states: States
+    overrides: Overrides
 
     def ping(self) -> None:
         """Raise ``StoreUnavailable`` unless the database answers and can be written."""

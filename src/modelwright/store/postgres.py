@@ -30,7 +30,6 @@ _DURABLE = text(
     "SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'"
 )
 _LOCK = text("SELECT pg_advisory_xact_lock(:key)")
-_LOCK_SHARED = text("SELECT pg_advisory_xact_lock_shared(:key)")
 
 
 class PostgresDatabase(Database):
@@ -44,11 +43,11 @@ class PostgresDatabase(Database):
         """The database server's clock, which all hosts share."""
         return int(connection.execute(_TICKS).scalar_one())
 
-    def lock(self, connection: Connection, name: str, *, shared: bool = False) -> None:
+    def lock(self, connection: Connection, name: str) -> None:
         """An advisory lock, given back with the transaction."""
         digest = hashlib.blake2b(f"modelwright {name}".encode(), digest_size=8).digest()
         key = int.from_bytes(digest, "big", signed=True)
-        connection.execute(_LOCK_SHARED if shared else _LOCK, {"key": key})
+        connection.execute(_LOCK, {"key": key})
 
     def insert_new(self, connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> int:
         """One statement for all rows, which travel as one JSON text: the fastest way short of COPY."""

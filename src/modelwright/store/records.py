@@ -76,7 +76,7 @@ class PredictionRecord(msgspec.Struct, frozen=True, kw_only=True):
         id: UUIDv7, or the client's own.
         status: 200, or the status of the refusal.
         inputs: The row as it was understood (as sent, where refused).
-        outputs: The answer, or the error.
+        outputs: The answer, or the error. May be given as its JSON (``msgspec.Raw``), and comes back read.
         latency: Seconds in the server.
         client: Who asked, where known.
         protocol: "predict", "invocations", "v2", "sagemaker", "cli".
@@ -95,6 +95,52 @@ class PredictionRecord(msgspec.Struct, frozen=True, kw_only=True):
     client: str = ""
     protocol: str = "predict"
     role: str = "champion"
+
+
+class Numbers(msgspec.Struct, frozen=True, array_like=True):
+    """Values that a regression answered: how many, their sum, the sum of their squares, least and most."""
+
+    count: int
+    total: float
+    squares: float
+    least: float
+    most: float
+
+
+class Spread(msgspec.Struct, omit_defaults=True):
+    """What one model answered: how often each class or cluster, or the values of a regression."""
+
+    classes: dict[str, int] = {}
+    numbers: Numbers | None = None
+
+
+class SummaryRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A minute or an hour of one version's answers in one role (``store.summaries`` says how it is kept).
+
+    Attributes:
+        span: Seconds it covers, 60 or 3600.
+        start: When it begins.
+        answered: Rows answered.
+        refused: Rows not answered: statuses of 400 and above.
+        failed: Of these, the server's fault: 500 and above.
+        warned: Rows with a warning.
+        seconds: Sum of the latencies of what was answered.
+        latency: Answers by place in ``summaries.BOUNDS``.
+        answers: What was answered, by model; "" where there is one model.
+    """
+
+    project: str
+    span: int
+    start: datetime
+    version: int
+    role: str
+    answered: int
+    refused: int
+    failed: int
+    warned: int
+    seconds: float
+    latency: dict[int, int] = {}
+    answers: dict[str, Spread] = {}
 
 
 class LabelRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -201,6 +247,41 @@ class EventRecord(msgspec.Struct, frozen=True, kw_only=True):
     data: dict[str, Any] = {}
 
 
+class WindowRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A slice of predictions that a monitor judged.
+
+    Attributes:
+        sequence: Given by the store; 0 before.
+        kind: "quality" or "drift".
+        version: Which version answered the rows.
+        model: Of a project with several models, which; "" for all of them.
+        since, until: When its first and last row were answered.
+        rows: How many there were.
+        data: What was found; ``docs/reference/monitoring.md`` says what stands in it.
+    """
+
+    sequence: int = 0
+    project: str
+    kind: str
+    version: int
+    model: str = ""
+    since: datetime
+    until: datetime
+    rows: int
+    data: dict[str, Any] = {}
+
+
+class OverrideRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A threshold that was set while the service runs, in place of what the project file says."""
+
+    project: str
+    name: str  # as the project file has it, for example "retrain.new_samples"
+    value: Any
+    actor: str
+    reason: str
+    time: datetime
+
+
 class KeyRecord(msgspec.Struct, frozen=True, kw_only=True):
     """An API key. The key itself is never stored, only its hash.
 
@@ -208,7 +289,7 @@ class KeyRecord(msgspec.Struct, frozen=True, kw_only=True):
         id: The public part of the key, by which it is found and named in logs.
         name: What people call it.
         hash: Of the secret part, with everything needed to check it (method, salt).
-        scopes: What it may do: "predict", "feedback", "read", "admin".
+        scopes: What it may do: "predict", "feedback", "read", "retrain", "admin".
         expires: From when on it is refused; None for never.
         revoked: Since when it is refused; None while it is good.
     """

@@ -21,13 +21,19 @@ from modelwright.store.records import (
     JobRecord,
     JobState,
     KeyRecord,
+    LabelOutcome,
     LabelRecord,
     OnlineValues,
+    OverrideRecord,
     PredictionRecord,
     ReleaseRecord,
     SampleRecord,
+    Spread,
+    SummaryRecord,
     VersionRecord,
+    WindowRecord,
 )
+from modelwright.store.summaries import Counted, Key, answer_of
 
 Row = Mapping[Any, Any]  # SQLAlchemy's rows may be asked by name or by column
 
@@ -108,6 +114,7 @@ def release(row: Row) -> ReleaseRecord:
 
 def prediction_row(record: PredictionRecord) -> dict[str, Any]:
     """A prediction as a row; whether it is labelled is the store's to say."""
+    answer = answer_of(record.outputs) if record.status < 400 else None
     return {
         "id": key(record.id, "prediction id"),
         "project": key(record.project, "project name"),
@@ -121,6 +128,7 @@ def prediction_row(record: PredictionRecord) -> dict[str, Any]:
         "client": keep(record.client),
         "protocol": keep(record.protocol),
         "role": keep(record.role),
+        "answer": None if answer is None else keep(answer),
     }
 
 
@@ -142,8 +150,45 @@ def prediction(row: Row) -> PredictionRecord:
     )
 
 
+def summary_row(key: Key, counted: Counted) -> dict[str, Any]:
+    """A summary as a row."""
+    project, span, start, version, role = key
+    return {
+        "project": keep(project),
+        "span": span,
+        "start": start,
+        "version": version,
+        "role": keep(role),
+        "answered": counted.answered,
+        "refused": counted.refused,
+        "failed": counted.failed,
+        "warned": counted.warned,
+        "seconds": counted.seconds,
+        "latency": pack(counted.latency),
+        "answers": pack(counted.answers),
+    }
+
+
+def summary(row: Row) -> SummaryRecord:
+    """A summary from its row."""
+    return SummaryRecord(
+        project=restore(row["project"]),
+        span=row["span"],
+        start=moment(row["start"] * 1_000_000),
+        version=row["version"],
+        role=restore(row["role"]),
+        answered=row["answered"],
+        refused=row["refused"],
+        failed=row["failed"],
+        warned=row["warned"],
+        seconds=row["seconds"],
+        latency=msgspec.convert(unpack(row["latency"]), dict[int, int], strict=False),
+        answers=msgspec.convert(unpack(row["answers"]), dict[str, Spread]),
+    )
+
+
 def label_row(
-    project: str, prediction_id: str, target: Any, received: datetime, client: str
+    project: str, prediction_id: str, target: Any, received: datetime, *, client: str, became: LabelOutcome
 ) -> dict[str, Any]:
     """A label as a row, without its sequence."""
     return {
@@ -152,6 +197,8 @@ def label_row(
         "target": pack(target),
         "received": micros(received),
         "client": keep(client),
+        "outcome": became.value,
+        "joined": micros(received) if became is LabelOutcome.JOINED else None,
     }
 
 
@@ -164,6 +211,59 @@ def label(row: Row) -> LabelRecord:
         target=unpack(row["target"]),
         received=moment(row["received"]),
         client=restore(row["client"]),
+    )
+
+
+def window_row(record: WindowRecord) -> dict[str, Any]:
+    """A window as a row, without its sequence."""
+    return {
+        "project": key(record.project, "project name"),
+        "kind": key(record.kind, "kind of window"),
+        "version": record.version,
+        "model": keep(record.model),
+        "since": micros(record.since),
+        "until": micros(record.until),
+        "rows": record.rows,
+        "data": pack(record.data),
+    }
+
+
+def window(row: Row) -> WindowRecord:
+    """A window from its row."""
+    return WindowRecord(
+        sequence=row["sequence"],
+        project=restore(row["project"]),
+        kind=restore(row["kind"]),
+        version=row["version"],
+        model=restore(row["model"]),
+        since=moment(row["since"]),
+        until=moment(row["until"]),
+        rows=row["rows"],
+        data=unpack(row["data"]),
+    )
+
+
+def override_row(record: OverrideRecord) -> dict[str, Any]:
+    """An override as a row."""
+    return {
+        "project": key(record.project, "project name"),
+        "name": key(record.name, "name of the setting"),
+        "value": pack(record.value),
+        "actor": keep(record.actor),
+        "reason": keep(record.reason),
+        "time": micros(record.time),
+    }
+
+
+def override(row: Row) -> OverrideRecord:
+    """An override from its row."""
+    return OverrideRecord(
+        project=restore(row["project"]),
+        name=restore(row["name"]),
+        value=unpack(row["value"]),
+        actor=restore(row["actor"]),
+        reason=restore(row["reason"]),
+        time=moment(row["time"]),
     )
 
 

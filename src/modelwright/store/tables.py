@@ -41,6 +41,13 @@ _Key = Text().with_variant(Text(collation="C"), "postgresql")
 _Serial = BigInteger().with_variant(Integer(), "sqlite")  # SQLite numbers only an INTEGER by itself
 
 
+REFUSED = text("status >= 400")
+"""Rows that were not answered. Written out, not bound: only so does an engine see that the index fits."""
+
+WARNED = text("warnings <> '[]'")
+"""Rows with a warning."""
+
+
 def _one_of(column: str, values: type[Verdict] | type[JobState]) -> CheckConstraint:
     names = ", ".join(f"'{value.value}'" for value in values)
     return CheckConstraint(f"{column} IN ({names})", name=column)
@@ -116,11 +123,36 @@ predictions = Table(
     Column("client", Text, nullable=False),
     Column("protocol", Text, nullable=False),
     Column("role", Text, nullable=False),
+    Column("answer", _Key),  # the class or cluster that the first model answered, to search by
     PrimaryKeyConstraint("project", "id"),
     Index("mw_predictions_by_time", "project", "time", "id"),
     Index("mw_predictions_by_version", "project", "version", "time", "id"),
     Index("mw_predictions_by_labelled", "project", "labelled", "time", "id"),
+    Index("mw_predictions_by_answer", "project", "answer", "time", "id"),
+    Index("mw_predictions_refused", "project", "time", "id", sqlite_where=REFUSED, postgresql_where=REFUSED),
+    Index("mw_predictions_warned", "project", "time", "id", sqlite_where=WARNED, postgresql_where=WARNED),
 )
+
+summaries = Table(
+    "mw_summaries",
+    metadata,
+    Column("project", _Key, nullable=False),
+    Column("span", Integer, nullable=False),
+    Column("start", BigInteger, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("role", _Key, nullable=False),
+    Column("answered", BigInteger, nullable=False),
+    Column("refused", BigInteger, nullable=False),
+    Column("failed", BigInteger, nullable=False),
+    Column("warned", BigInteger, nullable=False),
+    Column("seconds", Double, nullable=False),
+    Column("latency", Text, nullable=False),
+    Column("answers", Text, nullable=False),
+    PrimaryKeyConstraint("project", "span", "start", "version", "role"),
+)
+
+_JOINED = text("joined IS NOT NULL")
+_ORPHAN = text("outcome = 'orphan'")
 
 labels = Table(
     "mw_labels",
@@ -131,7 +163,13 @@ labels = Table(
     Column("target", Text, nullable=False),
     Column("received", BigInteger, nullable=False),
     Column("client", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("joined", BigInteger),  # when it met its prediction; the first label of a prediction only
     Index("mw_labels_by_prediction", "project", "prediction_id", "sequence"),
+    Index(
+        "mw_labels_joined", "project", "joined", "sequence", sqlite_where=_JOINED, postgresql_where=_JOINED
+    ),
+    Index("mw_labels_orphans", "project", "sequence", sqlite_where=_ORPHAN, postgresql_where=_ORPHAN),
     sqlite_autoincrement=True,
 )
 
@@ -199,6 +237,45 @@ leases = Table(
     Column("ends", BigInteger, nullable=False),
     Column("length", BigInteger, nullable=False),
     PrimaryKeyConstraint("name"),
+)
+
+windows = Table(
+    "mw_windows",
+    metadata,
+    _sequence(),
+    Column("project", _Key, nullable=False),
+    Column("kind", _Key, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Column("until", BigInteger, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("data", Text, nullable=False),
+    Index("mw_windows_newest", "project", "sequence"),
+    Index("mw_windows_by_kind", "project", "kind", "sequence"),
+    sqlite_autoincrement=True,
+)
+
+states = Table(
+    "mw_states",
+    metadata,
+    Column("project", _Key, nullable=False),
+    Column("name", _Key, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("updated", BigInteger, nullable=False),
+    PrimaryKeyConstraint("project", "name"),
+)
+
+overrides = Table(
+    "mw_overrides",
+    metadata,
+    Column("project", _Key, nullable=False),
+    Column("name", _Key, nullable=False),
+    Column("value", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("time", BigInteger, nullable=False),
+    PrimaryKeyConstraint("project", "name"),
 )
 
 api_keys = Table(

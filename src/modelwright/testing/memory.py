@@ -11,20 +11,23 @@ import itertools
 import threading
 import uuid
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from modelwright.store import clock, rows
-from modelwright.store.codec import finite, keep, key, micros, restore, unpack
+from modelwright.store.codec import finite, keep, key, micros, moment, restore, unpack
 from modelwright.store.errors import (
     Duplicate,
     NotServable,
     UnknownJob,
     UnknownPrediction,
     UnknownVersion,
+    refuse_superseded,
 )
 from modelwright.store.jobs import FREE, moved, new_job
+from modelwright.store.overriding import KIND as SETTINGS
+from modelwright.store.overriding import sentence
 from modelwright.store.ports import (
     Events,
     Jobs,
@@ -32,10 +35,14 @@ from modelwright.store.ports import (
     Labels,
     Leases,
     Online,
+    Overrides,
     Predictions,
     Releases,
     Samples,
+    States,
+    Summaries,
     Versions,
+    Windows,
 )
 from modelwright.store.records import (
     EventRecord,
@@ -46,14 +53,18 @@ from modelwright.store.records import (
     LabelOutcome,
     LabelRecord,
     OnlineValues,
+    OverrideRecord,
     PredictionRecord,
     Recorded,
     ReleaseRecord,
     SampleRecord,
+    SummaryRecord,
     Truth,
     Verdict,
     VersionRecord,
+    WindowRecord,
 )
+from modelwright.store.summaries import HOUR, MINUTE, Counted, Key, counted, summarise
 from modelwright.store.truths import counting, outcome
 
 Row = dict[str, Any]
@@ -70,6 +81,7 @@ class _Tables:
         self.versions: dict[tuple[str, int], Row] = {}
         self.releases: list[Row] = []
         self.predictions: dict[tuple[str, str], Row] = {}
+        self.summaries: dict[Key, Counted] = {}
         self.labels: list[Row] = []
         self.samples: list[Row] = []
         self.jobs: dict[str, Row] = {}
@@ -77,6 +89,9 @@ class _Tables:
         self.leases: dict[str, tuple[str, int]] = {}
         self.keys: dict[str, Row] = {}
         self.online: dict[str, tuple[Row, dict[str, str]]] = {}
+        self.windows: list[Row] = []
+        self.states: dict[tuple[str, str], str] = {}
+        self.overrides: dict[tuple[str, str], Row] = {}
         self._sequence = itertools.count(1)
 
     def append(self, table: list[Row], row: Row) -> Row:
@@ -166,9 +181,19 @@ class MemoryReleases(_Repository):
 
     @_atomic
     def append(
-        self, project: str, version: int, *, reason: str, actor: str, settings: dict[str, Any] | None = None
+        self,
+        project: str,
+        version: int,
+        *,
+        reason: str,
+        actor: str,
+        settings: dict[str, Any] | None = None,
+        after: int | None = None,
     ) -> ReleaseRecord:
         """Look and append."""
+        if after is not None:
+            sequences = [row["sequence"] for row in _of(project, self._tables.releases)]
+            refuse_superseded(project, after, max(sequences, default=None))
         found = self._tables.versions.get((keep(project), version))
         if found is None:
             numbers = [row["number"] for row in _of(project, self._tables.versions.values())]
@@ -209,11 +234,20 @@ class MemoryPredictions(_Repository):
         """Keep those that are new."""
         new = [rows.prediction_row(record) for record in records]
         labelled = {(row["project"], row["prediction_id"]) for row in self._tables.labels}
-        before = len(self._tables.predictions)
-        for row in new:
+        orphan, joined = LabelOutcome.ORPHAN.value, LabelOutcome.JOINED.value
+        arrived = {(row["project"], row["id"]) for row in new}
+        for label in self._tables.labels:
+            if label["outcome"] == orphan and (label["project"], label["prediction_id"]) in arrived:
+                label |= {"outcome": joined, "joined": micros(clock.now())}
+        fresh: list[PredictionRecord] = []
+        for record, row in zip(records, new, strict=True):
             place = (row["project"], row["id"])
-            self._tables.predictions.setdefault(place, {**row, "labelled": place in labelled})
-        return len(self._tables.predictions) - before
+            if place not in self._tables.predictions:
+                self._tables.predictions[place] = {**row, "labelled": place in labelled}
+                fresh.append(record)
+        for place_in, found in summarise(fresh).items():
+            self._tables.summaries.setdefault(place_in, Counted()).add(found)
+        return len(fresh)
 
     def get(self, project: str, id: str) -> PredictionRecord | None:
         """By its key."""
@@ -244,6 +278,9 @@ class MemoryPredictions(_Repository):
         labelled: bool | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
+        answer: str | None = None,
+        refused: bool = False,
+        warned: bool = False,
     ) -> Sequence[PredictionRecord]:
         """By (time, id), falling."""
         end: tuple[int, str] | None = None
@@ -260,14 +297,38 @@ class MemoryPredictions(_Repository):
             and (labelled is None or row["labelled"] == labelled)
             and (since is None or row["time"] >= micros(since))
             and (until is None or row["time"] < micros(until))
+            and (answer is None or row["answer"] == keep(answer))
+            and (not refused or row["status"] >= 400)
+            and (not warned or row["warnings"] != "[]")
         ]
         return [rows.prediction(row) for row in found[:limit]]
 
     @_atomic
-    def count(self, project: str, *, version: int | None = None) -> int:
-        """Of all, or of a version."""
+    def following(
+        self,
+        project: str,
+        *,
+        after: tuple[datetime, str] | None = None,
+        until: datetime | None = None,
+        limit: int = 1000,
+    ) -> Sequence[PredictionRecord]:
+        """By (time, id), rising."""
+        start = None if after is None else (micros(after[0]), keep(after[1]))
+        found = [
+            row
+            for row in self._newest_first(project)[::-1]
+            if (start is None or _order(row) > start) and (until is None or row["time"] < micros(until))
+        ]
+        return [rows.prediction(row) for row in found[:limit]]
+
+    @_atomic
+    def count(self, project: str, *, version: int | None = None, since: datetime | None = None) -> int:
+        """Of all, or of a version, or from a time on."""
         found = _of(project, self._tables.predictions.values())
-        return sum(version is None or row["version"] == version for row in found)
+        return sum(
+            (version is None or row["version"] == version) and (since is None or row["time"] >= micros(since))
+            for row in found
+        )
 
     @_atomic
     def prune(self, project: str, *, older_than: datetime | None = None, keep: int | None = None) -> int:
@@ -295,14 +356,76 @@ def _order(row: Row) -> tuple[int, str]:
     return row["time"], row["id"]
 
 
+class MemorySummaries(_Repository):
+    """``ports.Summaries`` in memory."""
+
+    @_atomic
+    def list(
+        self, project: str, *, span: int, since: datetime | None = None, until: datetime | None = None
+    ) -> Sequence[SummaryRecord]:
+        """Through the databases' rows."""
+        found = [rows.summary(row) for row in self._of(project, span)]
+        return [
+            record
+            for record in found
+            if (since is None or micros(record.start) >= micros(since) // 1_000_000 * 1_000_000)
+            and (until is None or record.start < until)
+        ]
+
+    @_atomic
+    def totals(self, project: str) -> Sequence[SummaryRecord]:
+        """Summed by version and role."""
+        sums: dict[tuple[int, str], Counted] = {}
+        starts: dict[tuple[int, str], datetime] = {}
+        for row in self._of(project, HOUR):
+            record = rows.summary(row)
+            place = (record.version, record.role)
+            sums.setdefault(place, Counted()).add(counted(record))
+            starts.setdefault(place, record.start)
+        return [
+            SummaryRecord(
+                project=project,
+                span=HOUR,
+                start=starts[place],
+                version=place[0],
+                role=place[1],
+                answered=total.answered,
+                refused=total.refused,
+                failed=total.failed,
+                warned=total.warned,
+                seconds=total.seconds,
+            )
+            for place, total in sorted(sums.items())
+        ]
+
+    @_atomic
+    def prune(self, project: str, *, older_than: datetime) -> int:
+        """Minutes only."""
+        end = micros(older_than) // 1_000_000
+        gone = [
+            place
+            for place in self._tables.summaries
+            if place[0] == project and place[1] == MINUTE and place[2] < end
+        ]
+        for place in gone:
+            del self._tables.summaries[place]
+        return len(gone)
+
+    def _of(self, project: str, span: int) -> Sequence[Row]:
+        places = sorted(place for place in self._tables.summaries if place[:2] == (project, span))
+        return [rows.summary_row(place, self._tables.summaries[place]) for place in places]
+
+
 class MemoryLabels(_Repository):
     """``ports.Labels`` in memory."""
 
     @_atomic
     def add(self, project: str, prediction_id: str, target: Any, *, client: str = "") -> LabelRecord:
         """Append, and mark the prediction."""
-        row = rows.label_row(project, prediction_id, target, clock.now(), client)
-        prediction = self._tables.predictions.get((row["project"], row["prediction_id"]))
+        prediction = self._tables.predictions.get((keep(project), keep(prediction_id)))
+        told = self.get(project, prediction_id)
+        became = outcome(told, target, client, known=prediction is not None)
+        row = rows.label_row(project, prediction_id, target, clock.now(), client=client, became=became)
         if prediction is not None:
             prediction["labelled"] = True
         return rows.label(self._tables.append(self._tables.labels, row))
@@ -338,9 +461,51 @@ class MemoryLabels(_Repository):
         return {id: label for id, label in counts.items() if label is not None}
 
     @_atomic
-    def count(self, project: str) -> int:
-        """With corrections."""
-        return len(_of(project, self._tables.labels))
+    def count(self, project: str, *, since: datetime | None = None) -> int:
+        """The joined ones."""
+        joined = [row["joined"] for row in _of(project, self._tables.labels) if row["joined"] is not None]
+        return sum(since is None or time >= micros(since) for time in joined)
+
+    @_atomic
+    def joined(
+        self, project: str, *, after: tuple[datetime, int] | None = None, limit: int = 1000
+    ) -> Sequence[tuple[datetime, LabelRecord]]:
+        """By (joined, sequence), rising."""
+        start = None if after is None else (micros(after[0]), after[1])
+        found = [
+            row
+            for row in _of(project, self._tables.labels)
+            if row["joined"] is not None and (start is None or (row["joined"], row["sequence"]) > start)
+        ]
+        found.sort(key=lambda row: (row["joined"], row["sequence"]))
+        return [(moment(row["joined"]), rows.label(row)) for row in found[:limit]]
+
+    @_atomic
+    def orphans(self, project: str, *, client: str | None = None) -> int:
+        """Of all, or of a client."""
+        return sum(client is None or row["client"] == keep(client) for row in self._waiting(project))
+
+    @_atomic
+    def prune_orphans(
+        self, project: str, *, older_than: datetime | None = None, keep: int | None = None
+    ) -> int:
+        """With what else was told of the same predictions."""
+        waiting = self._waiting(project)[::-1]
+        gone = {
+            row["prediction_id"]
+            for place, row in enumerate(waiting)
+            if (older_than is not None and row["received"] < micros(older_than))
+            or (keep is not None and place >= keep)
+        }
+        owner = key(project, "project name")
+        self._tables.labels[:] = [
+            row for row in self._tables.labels if row["project"] != owner or row["prediction_id"] not in gone
+        ]
+        return len(gone)
+
+    def _waiting(self, project: str) -> list[Row]:
+        orphan = LabelOutcome.ORPHAN.value
+        return [row for row in _of(project, self._tables.labels) if row["outcome"] == orphan]
 
 
 class MemorySamples(_Repository):
@@ -357,9 +522,9 @@ class MemorySamples(_Repository):
         """By sequence."""
         return [rows.sample(row) for row in _of(project, self._tables.samples)]
 
-    def pending(self, project: str) -> int:
+    def pending(self, project: str, *, client: str | None = None) -> int:
         """The unused."""
-        return len(self.take(project))
+        return sum(client is None or sample.client == client for sample in self.take(project))
 
     @_atomic
     def take(self, project: str, *, limit: int | None = None) -> Sequence[SampleRecord]:
@@ -387,6 +552,23 @@ class MemoryJobs(_Repository):
         row = rows.job_row(new_job(uuid.uuid4().hex, project, trigger, reason, settings))
         self._tables.jobs[row["id"]] = {**row, "lease_ends": None}
         return rows.job(row)
+
+    @_atomic
+    def add_alone(
+        self,
+        project: str,
+        *,
+        trigger: str,
+        reason: str,
+        settings: dict[str, Any] | None = None,
+        besides: Collection[str] = (),
+    ) -> tuple[JobRecord, bool]:
+        """Look and append."""
+        at_work = {JobState.QUEUED, JobState.TRAINING, JobState.JUDGED}
+        for row in _of(project, self._tables.jobs.values()):
+            if JobState(row["state"]) in at_work and restore(row["id"]) not in besides:
+                return rows.job(row), False
+        return self.add(project, trigger=trigger, reason=reason, settings=settings), True
 
     @_atomic
     def get(self, id: str) -> JobRecord | None:
@@ -563,6 +745,102 @@ class MemoryOnline(_Repository):
         return rows.generation(row), {restore(key): tuple(unpack(known[key])) for key in sorted(known)}
 
 
+class MemoryWindows(_Repository):
+    """``ports.Windows`` in memory."""
+
+    @_atomic
+    def add(self, record: WindowRecord) -> WindowRecord:
+        """Append."""
+        return rows.window(self._tables.append(self._tables.windows, rows.window_row(record)))
+
+    @_atomic
+    def list(
+        self,
+        project: str,
+        *,
+        kind: str | None = None,
+        version: int | None = None,
+        since: datetime | None = None,
+        limit: int = 100,
+    ) -> Sequence[WindowRecord]:
+        """Newest first."""
+        found = [
+            row
+            for row in _of(project, self._tables.windows)
+            if (kind is None or row["kind"] == key(kind, "kind of window"))
+            and (version is None or row["version"] == version)
+            and (since is None or row["until"] >= micros(since))
+        ]
+        return [rows.window(row) for row in found[::-1][:limit]]
+
+    @_atomic
+    def prune(self, project: str, *, older_than: datetime | None = None, keep: int | None = None) -> int:
+        """By age, then by number."""
+        of_project = _of(project, self._tables.windows)
+        gone = [
+            row["sequence"]
+            for row in of_project
+            if (older_than is not None and row["until"] < micros(older_than))
+            or (
+                keep is not None
+                and sum(
+                    other["kind"] == row["kind"] and other["sequence"] > row["sequence"]
+                    for other in of_project
+                )
+                >= keep
+            )
+        ]
+        self._tables.windows[:] = [row for row in self._tables.windows if row["sequence"] not in gone]
+        return len(gone)
+
+
+class MemoryStates(_Repository):
+    """``ports.States`` in memory."""
+
+    @_atomic
+    def get(self, project: str, name: str) -> str | None:
+        """By its key."""
+        found = self._tables.states.get((keep(project), keep(name)))
+        return None if found is None else restore(found)
+
+    @_atomic
+    def put(self, project: str, name: str, text: str) -> None:
+        """In place of what was there."""
+        place = key(project, "project name"), key(name, "name of the state")
+        self._tables.states[place] = keep(text)
+
+
+class MemoryOverrides(_Repository):
+    """``ports.Overrides`` in memory."""
+
+    def get(self, project: str) -> dict[str, Any]:
+        """By name."""
+        return {record.name: record.value for record in self.list(project)}
+
+    @_atomic
+    def list(self, project: str) -> Sequence[OverrideRecord]:
+        """By name."""
+        found = _of(project, self._tables.overrides.values())
+        return [rows.override(row) for row in sorted(found, key=lambda row: row["name"])]
+
+    @_atomic
+    def set(self, project: str, values: Mapping[str, Any], *, actor: str, reason: str) -> EventRecord:
+        """With the event."""
+        now = clock.now()
+        for name, value in values.items():
+            record = OverrideRecord(
+                project=project, name=name, value=value, actor=actor, reason=reason, time=now
+            )
+            row = rows.override_row(record)
+            place = (row["project"], row["name"])
+            self._tables.overrides.pop(place, None)
+            if value is not None:
+                self._tables.overrides[place] = row
+        said = {"values": dict(values), "actor": actor, "reason": reason}
+        row = rows.event_row(project, now, SETTINGS, sentence(values, actor, reason), said)
+        return rows.event(self._tables.append(self._tables.events, row))
+
+
 class MemoryStore:
     """All repositories, in memory, empty."""
 
@@ -571,6 +849,7 @@ class MemoryStore:
         self.versions: Versions = MemoryVersions(tables)
         self.releases: Releases = MemoryReleases(tables)
         self.predictions: Predictions = MemoryPredictions(tables)
+        self.summaries: Summaries = MemorySummaries(tables)
         self.labels: Labels = MemoryLabels(tables)
         self.samples: Samples = MemorySamples(tables)
         self.jobs: Jobs = MemoryJobs(tables)
@@ -578,6 +857,9 @@ class MemoryStore:
         self.leases: Leases = MemoryLeases(tables)
         self.keys: Keys = MemoryKeys(tables)
         self.online: Online = MemoryOnline(tables)
+        self.windows: Windows = MemoryWindows(tables)
+        self.states: States = MemoryStates(tables)
+        self.overrides: Overrides = MemoryOverrides(tables)
 
     def ping(self) -> None:
         """Memory answers."""

@@ -92,25 +92,3 @@ def row_draws(
 ) -> np.ndarray:
     """``measure`` of resampled row positions, for metrics that are nothing simpler."""
     return np.array([measure(generator.integers(0, rows, size=rows)) for _ in range(times)])
-
-
-def roc_auc_of(levels: np.ndarray) -> np.ndarray:
-    """Area under the ROC curve of level counts [..., levels, 2], ties counting half.
-
-    Source: the Mann-Whitney statistic; Hanley and McNeil, 1982.
-    """
-    negative, positive = levels[..., 0], levels[..., 1]
-    # Highest level first: a positive is above every negative not yet passed.
-    below = negative.sum(axis=-1, keepdims=True) - np.cumsum(negative, axis=-1)
-    won = (positive * (below + 0.5 * negative)).sum(axis=-1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(won / (positive.sum(axis=-1) * negative.sum(axis=-1)))
-
-
-def average_precision_of(levels: np.ndarray) -> np.ndarray:
-    """Average precision of level counts [..., levels, 2], as scikit-learn defines it (a step function)."""
-    positive = np.cumsum(levels[..., 1], axis=-1)
-    called = np.cumsum(levels.sum(axis=-1), axis=-1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        precision = np.where(called > 0, positive / called, 0.0)
-        return np.asarray((precision * levels[..., 1]).sum(axis=-1) / positive[..., -1])

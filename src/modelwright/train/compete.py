@@ -25,7 +25,7 @@ class Contest:
 
     Attributes:
         winner: The best eligible one.
-        trained: All that could be trained, by name; only the winner with its estimator.
+        trained: All that could be trained, by name; only the winner with its graph.
         leaderboard: A row a candidate, best first (see ``leaderboard``).
     """
 
@@ -96,9 +96,9 @@ def _better(
     material: Material,
     candidates: Sequence[Candidate],
 ) -> tuple[str | None, Trained]:
-    """Who leads now; whoever doesn't gives up its estimator and graph, which may be large."""
+    """Who leads now; whoever doesn't gives up its graph, which may be large."""
     if not found.eligible:
-        return best, replace(found, estimator=None, graph=b"")
+        return best, replace(found, graph=b"")
     name = found.candidate.name
     if best is None:
         return name, found
@@ -107,6 +107,6 @@ def _better(
     mine, theirs = sign * found.score, sign * trained[best].score
     tie = np.isclose(mine, theirs, rtol=0, atol=1e-12)
     if (mine > theirs and not tie) or (tie and order.index(name) < order.index(best)):
-        trained[best] = replace(trained[best], estimator=None, graph=b"")
+        trained[best] = replace(trained[best], graph=b"")
         return name, found
-    return best, replace(found, estimator=None, graph=b"")
+    return best, replace(found, graph=b"")

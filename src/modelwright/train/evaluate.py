@@ -1,8 +1,7 @@
 """Quality on rows: every metric of the task, with a bootstrap interval where one is asked for.
 
-Names and directions are those of ``schema.catalogue``. Binary F1, precision, recall and average
-precision count the second label as positive; with more labels they are macro averages over the
-labels, and ROC AUC is one-versus-rest.
+What each metric is stands in ``monitor.formulas``; here are the intervals. Rows are resampled by
+counts where that is enough, so that they cost the same for a million rows.
 """
 
 from __future__ import annotations
@@ -12,13 +11,21 @@ from typing import Any
 
 import numpy as np
 
+from modelwright.monitor.formulas import (
+    ERROR_METRICS,
+    LABEL_METRICS,
+    LOSSES,
+    RANKING_METRICS,
+    confusion,
+    row_errors,
+    row_losses,
+)
 from modelwright.schema.catalogue import METRICS
 from modelwright.schema.metrics import Metric, Task
 from modelwright.train import bootstrap
 from modelwright.train.answers import Answers
 
 DEFAULT_METRIC = {Task.CLASSIFICATION: "f1", Task.REGRESSION: "rmse", Task.CLUSTERING: "silhouette"}
-_SMALLEST = 1e-15  # a probability of exactly zero would make the log loss infinite
 _CLUSTER_ROWS = 2_000  # distances between all pairs: quadratic
 _CLUSTER_TIMES = 100
 _SEVERAL_CLASSES = 128  # levels per class where ranking metrics are averaged over classes
@@ -66,12 +73,6 @@ def measure(
     return _classification(answers, truth, generator, only)
 
 
-def confusion(truth: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
-    """int64 [classes, classes]: rows by truth, columns by answer."""
-    counts = np.bincount(truth * classes + labels, minlength=classes * classes)
-    return np.asarray(counts.reshape(classes, classes))
-
-
 def _classification(
     answers: Answers, truth: np.ndarray, generator: np.random.Generator | None, only: str | None
 ) -> dict[str, Metric]:
@@ -84,9 +85,9 @@ def _classification(
         name: _metric(float(of(table)), None if drawn is None else of(drawn))
         for name, of in LABEL_METRICS.items()
     }
-    if only is None or only in _RANKING_METRICS:
+    if only is None or only in RANKING_METRICS:
         found |= _ranking(probabilities, truth, generator)
-    if only is None or only in _LOSSES:
+    if only is None or only in LOSSES:
         found |= _losses(probabilities, truth, generator)
     return {name: found[name] for name in METRICS[Task.CLASSIFICATION] if name in found}
 
@@ -96,82 +97,13 @@ def _metric(value: float, draws: np.ndarray | None) -> Metric:
     return Metric(value=value, low=low, high=high)
 
 
-def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    """``part / whole``, 0 where ``whole`` is 0, as scikit-learn's ``zero_division=0``."""
-    whole = np.asarray(whole)
-    return np.asarray(np.divide(part, whole, out=np.zeros(whole.shape), where=whole > 0))
-
-
-def _averaged(per_class: np.ndarray, tables: np.ndarray) -> np.ndarray:
-    """The positive class's value where there are two, else the mean over classes that occur."""
-    if per_class.shape[-1] == 2:
-        return per_class[..., 1]
-    occurs = (tables.sum(axis=-1) + tables.sum(axis=-2)) > 0
-    return np.asarray((per_class * occurs).sum(axis=-1) / occurs.sum(axis=-1))
-
-
-def _hits(tables: np.ndarray) -> np.ndarray:
-    return np.diagonal(tables, axis1=-2, axis2=-1)
-
-
-def _accuracy(tables: np.ndarray) -> np.ndarray:
-    return np.asarray(_hits(tables).sum(axis=-1) / tables.sum(axis=(-2, -1)))
-
-
-def _recall_per_class(tables: np.ndarray) -> np.ndarray:
-    return _ratio(_hits(tables), tables.sum(axis=-1))
-
-
-def _balanced_accuracy(tables: np.ndarray) -> np.ndarray:
-    occurs = tables.sum(axis=-1) > 0
-    return np.asarray((_recall_per_class(tables) * occurs).sum(axis=-1) / occurs.sum(axis=-1))
-
-
-def _precision(tables: np.ndarray) -> np.ndarray:
-    return _averaged(_ratio(_hits(tables), tables.sum(axis=-2)), tables)
-
-
-def _recall(tables: np.ndarray) -> np.ndarray:
-    return _averaged(_recall_per_class(tables), tables)
-
-
-def _f1(tables: np.ndarray) -> np.ndarray:
-    both = tables.sum(axis=-1) + tables.sum(axis=-2)
-    return _averaged(_ratio(2.0 * _hits(tables), both), tables)
-
-
-def _mcc(tables: np.ndarray) -> np.ndarray:
-    """Matthews' correlation for any number of classes. Source: Gorodkin, 2004."""
-    total = tables.sum(axis=(-2, -1)).astype(np.float64)
-    truth, said = tables.sum(axis=-1).astype(np.float64), tables.sum(axis=-2).astype(np.float64)
-    covariance = _hits(tables).sum(axis=-1) * total - (truth * said).sum(axis=-1)
-    spread = (total**2 - (truth**2).sum(axis=-1)) * (total**2 - (said**2).sum(axis=-1))
-    return _ratio(covariance, np.sqrt(np.maximum(spread, 0.0)))
-
-
-LABEL_METRICS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "accuracy": _accuracy,
-    "balanced_accuracy": _balanced_accuracy,
-    "f1": _f1,
-    "precision": _precision,
-    "recall": _recall,
-    "mcc": _mcc,
-}
-"""Metrics that need confusion matrices [..., classes, classes] only, vectorised over all of them."""
-_LOSSES = ("log_loss", "brier")
-_RANKING_METRICS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "roc_auc": bootstrap.roc_auc_of,
-    "average_precision": bootstrap.average_precision_of,
-}
-
-
 def _ranking(
     probabilities: np.ndarray, truth: np.ndarray, generator: np.random.Generator | None
 ) -> dict[str, Metric]:
     classes = probabilities.shape[1]
     positives = [1] if classes == 2 else list(range(classes))
-    values: dict[str, list[float]] = {name: [] for name in _RANKING_METRICS}
-    draws: dict[str, list[np.ndarray]] = {name: [] for name in _RANKING_METRICS}
+    values: dict[str, list[float]] = {name: [] for name in RANKING_METRICS}
+    draws: dict[str, list[np.ndarray]] = {name: [] for name in RANKING_METRICS}
     for label in positives:
         positive = truth == label
         if positive.all() or not positive.any():
@@ -184,7 +116,7 @@ def _ranking(
             levels = bootstrap.LEVELS if classes == 2 else _SEVERAL_CLASSES
             coarse = bootstrap.level_counts(probabilities[:, label], positive, levels)
             drawn = bootstrap.level_draws(coarse, generator)
-        for name, of in _RANKING_METRICS.items():
+        for name, of in RANKING_METRICS.items():
             values[name].append(float(of(exact)))
             if drawn is not None:
                 # Coarse levels shift the value a little: the draws say how far it moves around it.
@@ -195,24 +127,18 @@ def _ranking(
         name: _metric(float(np.mean(values[name])), np.minimum(np.mean(draws[name], axis=0), 1.0))
         if draws[name]
         else _metric(float(np.mean(values[name])), None)
-        for name in _RANKING_METRICS
+        for name in RANKING_METRICS
     }
 
 
 def _losses(
     probabilities: np.ndarray, truth: np.ndarray, generator: np.random.Generator | None
 ) -> dict[str, Metric]:
-    """Log loss, and the Brier score (mean squared distance to the truth; of the second label, if two)."""
-    given = np.clip(probabilities[np.arange(len(truth)), truth], _SMALLEST, 1.0)
-    if probabilities.shape[1] == 2:
-        squared = (probabilities[:, 1] - truth) ** 2
-    else:
-        squared = (probabilities**2).sum(axis=1) + 1.0 - 2.0 * probabilities[np.arange(len(truth)), truth]
-    rows = np.column_stack([-np.log(given), squared])
+    rows = row_losses(truth, probabilities)
     drawn = None if generator is None else np.maximum(bootstrap.mean_draws(rows, generator), 0.0)
     return {
         name: _metric(float(rows[:, slot].mean()), None if drawn is None else drawn[:, slot])
-        for slot, name in enumerate(_LOSSES)
+        for slot, name in enumerate(LOSSES)
     }
 
 
@@ -220,40 +146,16 @@ def _regression(
     values: np.ndarray | None, truth: np.ndarray, generator: np.random.Generator | None
 ) -> dict[str, Metric]:
     assert values is not None  # noqa: S101 - answers of a regression
-    error = values - truth
-    known = np.abs(truth) > np.finfo(np.float64).eps
-    relative = np.divide(np.abs(error), np.abs(truth), out=np.zeros(len(truth)), where=known)
-    centre = truth.mean()  # against cancellation where the target is far from zero
-    rows = np.column_stack([error**2, np.abs(error), relative, known, truth - centre, (truth - centre) ** 2])
+    rows = row_errors(truth, values)
     drawn = None if generator is None else bootstrap.mean_draws(rows, generator)
     means = rows.mean(axis=0)
     found = {
         name: _metric(float(of(means)), None if drawn is None else of(drawn))
-        for name, of in _ERROR_METRICS.items()
+        for name, of in ERROR_METRICS.items()
         if np.isfinite(of(means))
     }
-    found["median_absolute_error"] = _median_error(np.abs(error), generator)
+    found["median_absolute_error"] = _median_error(np.abs(values - truth), generator)
     return {name: found[name] for name in METRICS[Task.REGRESSION] if name in found}
-
-
-def _r2(means: np.ndarray) -> np.ndarray:
-    spread = means[..., 5] - means[..., 4] ** 2
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(1.0 - means[..., 0] / np.where(spread > 0, spread, np.nan))
-
-
-def _mape(means: np.ndarray) -> np.ndarray:
-    """Over rows whose truth is not zero."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(means[..., 2] / means[..., 3])
-
-
-_ERROR_METRICS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "rmse": lambda means: np.sqrt(np.maximum(means[..., 0], 0.0)),
-    "mae": lambda means: means[..., 1],
-    "r2": _r2,
-    "mape": _mape,
-}
 
 
 def _median_error(errors: np.ndarray, generator: np.random.Generator | None) -> Metric:

@@ -11,6 +11,7 @@ import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from modelwright import __version__
 from modelwright.data.version import dataset_md5
@@ -34,8 +35,8 @@ LIBRARIES = (
     "mlflow",
     "dvc",
 )
-# Keys that change how a version is served, watched or replaced, and nothing of the version itself.
-_ELSEWHERE = {"monitor", "retrain"}
+# Keys that change how a version is described, served, watched or replaced, and nothing of the version itself.
+_ELSEWHERE = {"about", "monitor", "retrain"}
 _SAMPLE = "sklearn:"
 
 
@@ -59,13 +60,23 @@ def fingerprint(project: Project) -> str:
     Raises:
         ModelwrightError: The data cannot be read.
     """
+    md5 = md5_of(project)
+    return fingerprint_of(project, md5) if md5 else ""
+
+
+def md5_of(project: Project) -> str:
+    """The content hash of the project's data as it is now; empty where ``fingerprint`` is.
+
+    Raises:
+        ModelwrightError: The data cannot be read.
+    """
     digests = []
     for source in sources(project):
         path = _local(source, project)
         if path is None or not path.exists():
             return ""
         digests.append(dataset_md5(path, cache=project.working if project.working.is_dir() else None))
-    return fingerprint_of(project, combined(digests))
+    return combined(digests)
 
 
 def fingerprint_of(project: Project, md5: str, *, libraries: Mapping[str, str] | None = None) -> str:
@@ -76,10 +87,7 @@ def fingerprint_of(project: Project, md5: str, *, libraries: Mapping[str, str] |
         md5: Of the data.
         libraries: As ``environment`` gave them; by default as it gives them now.
     """
-    file = project.file.model_dump(mode="json", exclude=_ELSEWHERE)
-    file["serve"] = {"threshold": file["serve"]["threshold"]}
-    # Where the data came from does not matter, what is in it does.
-    _without_source(file)
+    file = shaping(project.file.model_dump(mode="json"))
     code = project.features_path.read_bytes() if project.features_path is not None else b""
     parts = {
         "data": md5,
@@ -88,6 +96,18 @@ def fingerprint_of(project: Project, md5: str, *, libraries: Mapping[str, str] |
         "environment": environment() if libraries is None else dict(libraries),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def shaping(file: Mapping[str, Any]) -> dict[str, Any]:
+    """What shapes a version of a project file given as plain values, every default spelt out.
+
+    Where the data came from does not matter, what is in it does.
+    """
+    kept = {key: value for key, value in file.items() if key not in _ELSEWHERE}
+    kept["serve"] = {"threshold": file["serve"]["threshold"]}
+    if kept.get("models"):
+        kept["models"] = {name: _without_source(model) for name, model in kept["models"].items()}
+    return _without_source(kept)
 
 
 def sources(project: Project) -> list[str | SqlSource]:
@@ -118,8 +138,8 @@ def _local(source: str | SqlSource, project: Project) -> Path | None:
     return None if "://" in source else project.resolve(source)
 
 
-def _without_source(file: dict[str, object]) -> None:
-    for section in (file, *dict(file.get("models") or {}).values()):  # type: ignore[call-overload]
-        data = section.get("data")
-        if isinstance(data, dict):
-            data.pop("source", None)
+def _without_source(section: Mapping[str, Any]) -> dict[str, Any]:
+    data = section.get("data")
+    if not isinstance(data, Mapping):
+        return dict(section)
+    return {**section, "data": {key: value for key, value in data.items() if key != "source"}}

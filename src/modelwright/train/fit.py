@@ -10,17 +10,19 @@ import contextlib
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from modelwright.bundle.encode import ColumnArrays, Encoder
 from modelwright.bundle.export import NotExportable, export_model
+from modelwright.bundle.heap import give_back
 from modelwright.bundle.matrix import suited
-from modelwright.bundle.parity import certify
+from modelwright.bundle.parity import Expected, compared
 from modelwright.bundle.preprocess import Preprocessor
 from modelwright.bundle.session import GraphRunner
+from modelwright.errors import ModelwrightError
 from modelwright.schema.metrics import Metric, Parity, Task
 from modelwright.train.answers import Answers, ask, single_threaded
 from modelwright.train.catalogue import Candidate
@@ -45,11 +47,10 @@ class Proof:
 
 @dataclass(frozen=True)
 class Trained:
-    """A candidate that was trained.
+    """What is left of a candidate that was trained: its graph, and what was measured of it.
 
     Attributes:
         candidate: With the settings it was finally fitted with.
-        estimator: Fitted.
         preprocessor: Made the matrix it was fitted on.
         score: Of the metric that picks the winner, on training rows it was not fitted on.
         spread: Standard deviation of that score over the folds; 0 where there is one.
@@ -63,10 +64,10 @@ class Trained:
         notes: Warnings of its library, and what was decided for it.
         trials: Of its search.
         cluster_scores: Clustering: scores by number of clusters, where it was chosen.
+        centres: Clustering: the clusters' centres in the matrix, where it has any.
     """
 
     candidate: Candidate
-    estimator: Any
     preprocessor: Preprocessor
     score: float
     spread: float
@@ -80,6 +81,7 @@ class Trained:
     notes: tuple[str, ...] = ()
     trials: tuple[Trial, ...] = ()
     cluster_scores: tuple[dict[str, float], ...] = ()
+    centres: np.ndarray | None = None
 
     @property
     def eligible(self) -> bool:
@@ -186,6 +188,8 @@ def train_candidate(
             raise
         except MemoryError as error:
             raise CandidateFailed("It needs more memory than there is.") from error
+        except ModelwrightError as error:
+            raise CandidateFailed(error.reason, error.instruction) from error
         # Any estimator may be named, and any may fail in its own way; the others go on.
         except Exception as error:
             first = str(error).strip().partition("\n")[0]
@@ -222,7 +226,6 @@ def _train(
     known = [score for score in scores if np.isfinite(score)]
     trained = Trained(
         candidate=candidate,
-        estimator=estimator,
         preprocessor=matrices.preprocessor,
         score=float(np.mean(known)) if known else float("nan"),
         spread=float(np.std(known)) if known else 0.0,
@@ -234,29 +237,35 @@ def _train(
         notes=tuple(workshop.notes),
         trials=tried,
         cluster_scores=cluster_scores,
+        centres=getattr(estimator, "cluster_centers_", None),
     )
-    return _exported(trained, material, proof)
-
-
-def _exported(trained: Trained, material: Material, proof: Proof) -> Trained:
-    """The same with its graph, parity and latency, or the reason why there is none."""
-    from dataclasses import replace
-
-    count = int(trained.estimator.n_clusters) if material.task is Task.CLUSTERING else material.classes
     try:
-        graph = export_model(trained.preprocessor, trained.estimator, material.task, n_labels=count)
+        graph, expected = _exported(matrices.preprocessor, estimator, material, proof)
     except NotExportable as error:
         return replace(trained, reason=f"It cannot be exported: {error}")
+    # Beside a large model's graph the model itself, which is not needed any more, would lie twice.
+    del estimator
+    give_back()
+    return _proven(trained, graph, expected, material, proof)
+
+
+def _exported(
+    preprocessor: Preprocessor, estimator: Any, material: Material, proof: Proof
+) -> tuple[bytes, Expected]:
+    """The graph, and what the estimator answers for the rows that the graph is checked with."""
+    count = int(estimator.n_clusters) if material.task is Task.CLUSTERING else material.classes
+    graph = export_model(preprocessor, estimator, material.task, n_labels=count)
     spread = float(np.std(material.train_target)) if material.task is Task.REGRESSION else None  # type: ignore[arg-type]
-    parity = certify(
-        graph,
-        trained.preprocessor,
-        trained.estimator,
-        proof.encoder,
-        proof.columns,
-        material.task,
-        spread=spread,
+    expected = Expected.of(
+        preprocessor, estimator, proof.encoder, proof.columns, material.task, spread=spread
     )
+    return graph, expected
+
+
+def _proven(trained: Trained, graph: bytes, expected: Expected, material: Material, proof: Proof) -> Trained:
+    """The same with its graph, its parity and its latency, and the reason if it is not eligible."""
+    runner = GraphRunner(graph)
+    parity = compared(runner, expected, proof.encoder, proof.columns)
     reason = ""
     if not parity.holds:
         reason = (
@@ -265,13 +274,12 @@ def _exported(trained: Trained, material: Material, proof: Proof) -> Trained:
         )
     elif not np.isfinite(trained.score):
         reason = f"'{material.metric}' cannot be measured on the training rows."
-    return replace(trained, graph=graph, parity=parity, latency=_latency(graph, proof), reason=reason)
+    return replace(trained, graph=graph, parity=parity, latency=_latency(runner, proof), reason=reason)
 
 
-def _latency(graph: bytes, proof: Proof) -> float:
+def _latency(runner: GraphRunner, proof: Proof) -> float:
     """Median seconds of one row."""
     numbers, strings = proof.encoder.transform_dense({n: v[:1] for n, v in proof.columns.items()})
-    runner = GraphRunner(graph)
     for _ in range(20):
         runner.run(numbers, strings)
     taken = []

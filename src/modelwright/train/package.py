@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from modelwright.bundle.background import stored
 from modelwright.bundle.format import BundleSchema, ModelEntry
 from modelwright.bundle.lookup import Lookup
 from modelwright.bundle.read import LoadedModel
@@ -64,6 +65,10 @@ def contents(models: Sequence[Made], origin: Origin, *, derive_source: str | Non
         reference=msgspec.json.encode(_reference(models)),
         derive_source=derive_source,
         example=_example(models, written, schema),
+        background={
+            made.prepared.part.name: stored(made.prepared.background, made.prepared.proof.encoder.names)
+            for made in models
+        },
     )
 
 

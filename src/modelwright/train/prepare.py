@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from modelwright.bundle.background import drawn
 from modelwright.bundle.derive import python_rows
 from modelwright.bundle.encode import Encoder
 from modelwright.data.arrays import ColumnArrays, column_arrays, strings, target_values
@@ -31,6 +32,7 @@ from modelwright.train.material import Material, balancing_weights
 from modelwright.train.parts import Part
 from modelwright.train.progress import Progress, Stage
 from modelwright.train.raw import Modelled, Rows, built, derive_source, modelled
+from modelwright.train.weights import combined_weights, row_weights
 
 LEAST_PROVEN = 1_000
 MOST_PROVEN = 10_000
@@ -58,6 +60,7 @@ class Prepared:
         examples: A few held-out rows as clients send them.
         looked_up: Those of the features that are looked up when a request comes.
         summary: About the data, for a report.
+        background: The training rows that are kept with the bundle (``bundle.background``).
     """
 
     part: Part
@@ -73,6 +76,7 @@ class Prepared:
     warnings: tuple[str, ...]
     examples: tuple[dict[str, Any], ...]
     summary: dict[str, Any]
+    background: ColumnArrays
     looked_up: tuple[str, ...] = ()
 
 
@@ -110,7 +114,9 @@ def prepare(dataset: Dataset, part: Part, project: Project, progress: Progress) 
         SplitImpossible: They cannot be parted as asked.
     """
     progress.stage(Stage.CHECK)
-    table = built(dataset.loaded.table, project.features_path, part.name)
+    table = dataset.loaded.table
+    if not part.data.built:
+        table = built(table, project.features_path, part.name)
     part = part.over(table.column_names)
     found = modelled(table, part, derive_source(project.features_path))
     report = validate(found.table, found.inferred, part.data, part.task)
@@ -132,7 +138,7 @@ def prepare(dataset: Dataset, part: Part, project: Project, progress: Progress) 
         material=material,
         proof=Proof(encoder, _proof_columns(found.columns, sides.train, sides.test)),
         held_out=test.kept(),
-        held_out_rows=sides.test,
+        held_out_rows=found.places[sides.test],
         learned=np.unique(row_hashes(train[name] for name in encoder.names)),
         reference=_reference(found, train, labels, None if target is None else target[sides.train]),
         label_names=_label_names(labels, {**dataset.loaded.label_names, **part.data.labels}),
@@ -140,6 +146,7 @@ def prepare(dataset: Dataset, part: Part, project: Project, progress: Progress) 
         examples=_examples(found, sides.test[:_EXAMPLES]),
         summary=_summary(dataset, found, sides, encoder),
         looked_up=found.looked_up,
+        background=Rows(found.columns, drawn(sides.train, part.data.split.seed)).kept(),
     )
 
 
@@ -192,9 +199,12 @@ def _material(  # noqa: PLR0917 - the steps' results, in their order
         labels=labels,
         plan=plan(units, strata, seed=seed, latest=_latest(found, part, target, sides)),
         metric=part.train.metric or default_metric(part.task),
-        weights=balancing_weights(train_target, len(labels), part.train.class_weight)
-        if classification and train_target is not None
-        else None,
+        weights=combined_weights(
+            balancing_weights(train_target, len(labels), part.train.class_weight)
+            if classification and train_target is not None
+            else None,
+            row_weights(found.table, part.data.weight, sides.train),
+        ),
         threshold=part.threshold if len(labels) == 2 else None,
         seed=seed,
         cores=available_cores(),

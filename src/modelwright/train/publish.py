@@ -26,12 +26,15 @@ from modelwright.train.gate import Judged, judge
 from modelwright.train.git import commit_of
 from modelwright.train.outcome import ModelOutcome, Outcome
 from modelwright.train.package import Made, Origin, contents
-from modelwright.train.plots import draw_plots
 from modelwright.train.progress import Progress, Stage
 from modelwright.train.raw import derive_source
 from modelwright.train.recipe import Source
 from modelwright.train.record import record_candidates, record_model, record_training
-from modelwright.train.report import write_report
+from modelwright.train.report.facts import facts
+from modelwright.train.report.insight import Insight
+from modelwright.train.report.looking import look
+from modelwright.train.report.plots import draw_plots
+from modelwright.train.report.writing import write_report
 from modelwright.train.track import Tracker, mirror_champion
 from modelwright.train.versus import Comparison, NotComparable, compare
 
@@ -92,7 +95,8 @@ class Publisher:
         release: bool,
         actor: str,
     ) -> Outcome:
-        plots = self._draw(models, report)
+        insights = [look(made) for made in models]
+        plots = self._draw(models, insights, report)
         parent = self._start_run(version, decision)
         winners = [
             record_candidates(
@@ -109,7 +113,7 @@ class Publisher:
         manifest = self._write(models, folder, version, run=winners[0])
         _keep_learned(models, report)
         outcome = self._outcome(models, decision, manifest, folder, report, parent)
-        write_report(outcome, models, plots, self._provenance(manifest), outcome.report)
+        write_report(facts(outcome, models, insights, plots, self._provenance(manifest)), report)
         model_version = self._record(models, decision, manifest, folder, parent, outcome.report)
         self.store.versions.add(self._registered(models, decision, manifest, folder))
         self.store.events.add(
@@ -125,7 +129,7 @@ class Publisher:
         """Remove the folders of a version that came to nothing: on a full disk they would be in the way."""
         try:
             yield
-        except BaseException:
+        except BaseException:  # also an interruption must leave nothing behind
             with contextlib.suppress(ModelwrightError):
                 if self.store.versions.get(self.project.name, version) is None:
                     for folder in folders:
@@ -175,12 +179,12 @@ class Publisher:
             if not folder.exists():
                 return number, folder
 
-    def _draw(self, models: Sequence[Made], folder: Path) -> list[list[Path]]:
+    def _draw(self, models: Sequence[Made], insights: Sequence[Insight], folder: Path) -> list[list[Path]]:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             return [
-                draw_plots(made, folder if len(models) == 1 else folder / f"model{place}")
-                for place, made in enumerate(models, start=1)
+                draw_plots(made, insight, folder if len(models) == 1 else folder / f"model{place}")
+                for place, (made, insight) in enumerate(zip(models, insights, strict=True), start=1)
             ]
         except OSError as error:
             raise StorageFailure.from_os_error(error, "drawing the plots") from error
@@ -339,7 +343,7 @@ class Publisher:
             "created": manifest.created,
             "git_commit": self.commit,
             "libraries": manifest.libraries,
-            "project_file": self.project.path.name,
+            "about": self.project.file.about.model_dump(),
         }
 
 

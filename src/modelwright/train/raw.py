@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from modelwright.bundle.derive import Derive, DeriveInvalid, serving_source
 from modelwright.bundle.lookup import NUMBERS, STRINGS
-from modelwright.data.arrays import ColumnArrays, column_arrays, labelled_rows
+from modelwright.data.arrays import ColumnArrays, column_arrays, is_filled
 from modelwright.data.columnar import canonical
 from modelwright.data.infer import Inferred, infer_schema
 from modelwright.errors import ExitCode, ModelwrightError
@@ -67,6 +67,7 @@ class Modelled:
         features: The columns the model sees: the same, unless there is a ``derive`` or some are looked up.
         looked_up: Those of them that are looked up when a request comes.
         columns: The features' arrays.
+        places: Where each row stood before those without a target were left out.
     """
 
     table: pa.Table
@@ -74,6 +75,7 @@ class Modelled:
     inputs: TableSchema
     features: TableSchema
     columns: ColumnArrays
+    places: np.ndarray
     looked_up: tuple[str, ...] = ()
 
 
@@ -171,15 +173,17 @@ def modelled(table: pa.Table, part: Part, source: str | None) -> Modelled:
         DeriveInvalid: ``derive`` does not give a table.
         DeriveFault: It fails on a row.
     """
+    places = np.arange(table.num_rows)
     if part.data.target is not None and part.data.target in table.column_names:
-        known = labelled_rows(table, part.data.target)
-        table = known if known.num_rows else table
+        known = np.flatnonzero(is_filled(table.column(part.data.target)))
+        if 0 < len(known) < table.num_rows:
+            table, places = table.take(known), known
     if part.online is not None:
-        return looked_up(table, part, part.online, derived=source is not None)
+        return looked_up(table, places, part, part.online, derived=source is not None)
     if source is None:
         inferred = infer_schema(table, part.data, part.features, part.task)
         schema = inferred.schema
-        return Modelled(table, inferred, schema, schema, column_arrays(table, schema))
+        return Modelled(table, inferred, schema, schema, column_arrays(table, schema), places)
     inferred = _inferred_inputs(table, part)
     columns = column_arrays(table, inferred.schema)
     derive = Derive(source)
@@ -194,10 +198,10 @@ def modelled(table: pa.Table, part: Part, source: str | None) -> Modelled:
         ) from error
     declared = {name: feature for name, feature in part.features.items() if name in names}
     features = infer_schema(derived, Data(source=""), declared, part.task).schema
-    return Modelled(table, inferred, inferred.schema, features, column_arrays(derived, features))
+    return Modelled(table, inferred, inferred.schema, features, column_arrays(derived, features), places)
 
 
-def looked_up(table: pa.Table, part: Part, online: Online, *, derived: bool) -> Modelled:
+def looked_up(table: pa.Table, places: np.ndarray, part: Part, online: Online, *, derived: bool) -> Modelled:
     """One part's rows where a request gives some of the columns only, and a key to find the others by."""
     if derived:
         raise BuildFailed(
@@ -232,6 +236,7 @@ def looked_up(table: pa.Table, part: Part, online: Online, *, derived: bool) -> 
         msgspec.structs.replace(schema, columns=inputs, ignored=(*schema.ignored, *more)),
         seen,
         column_arrays(table, seen),
+        places,
         more,
     )
 

@@ -28,6 +28,7 @@ from modelwright.store.errors import UnknownVersion
 from modelwright.store.ports import Store
 from modelwright.store.records import VersionRecord
 from modelwright.train import recipe
+from modelwright.train.changes import changed_libraries
 from modelwright.train.fingerprint import combined, environment, fingerprint_of, sources
 from modelwright.train.package import Origin, contents
 from modelwright.train.parts import Part, parts_of
@@ -190,12 +191,7 @@ def _made(
 
 def _changed(making: Making, record: VersionRecord) -> Iterator[str]:
     """What is not as it was: libraries, the machine, code that nobody keeps."""
-    now = environment()
-    for name in sorted({*record.environment, *now}):
-        then, today = record.environment.get(name), now.get(name)
-        if then != today:
-            was = f"was {then}" if then else "was not installed"
-            yield f"{name} {was}, {f'is {today}' if today else 'is not installed'} now"
+    yield from changed_libraries(record.environment, environment())
     if making.machine and making.machine != recipe.machine():
         yield f"the machine was {making.machine}, is {recipe.machine()} now"
     for name in _own_candidates(making.project):

@@ -20,7 +20,7 @@ def segment_names(winner: Trained, encoder: Encoder) -> tuple[str, ...]:
     For example "high usage_freq (83), high amount_spend (6,190)". Empty for anything but a clustering
     with centres over plain numbers.
     """
-    centres = getattr(winner.estimator, "cluster_centers_", None)
+    centres = winner.centres
     preprocessor = winner.preprocessor
     if centres is None or not preprocessor.means:
         return ()

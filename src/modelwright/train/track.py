@@ -25,6 +25,7 @@ from modelwright.schema.urls import mask_url
 from modelwright.train.errors import TrackingUnavailable
 
 CHAMPION = "champion"
+CHALLENGER = "challenger"
 VERSION_TAG = "modelwright.version"
 _LOG = "tracking.log"
 _PATIENCE = 5.0
@@ -172,8 +173,10 @@ def _core(why: str) -> str:
     return _AUTOFLUSH.sub("", why)
 
 
-def mirror_release(uri: str, *, project: str, version: int, working: Path) -> str:
-    """After a promotion, let MLflow's alias follow, as far as MLflow is there.
+def mirror_release(
+    uri: str, *, project: str, version: int, working: Path, challenger: int | None = None
+) -> str:
+    """After a promotion, let MLflow's aliases follow, as far as MLflow is there.
 
     The store's release is what counts; so what goes wrong here is told and stops nothing.
 
@@ -182,6 +185,7 @@ def mirror_release(uri: str, *, project: str, version: int, working: Path) -> st
         project: Its name.
         version: The version that is champion now.
         working: The working folder.
+        challenger: The version that is being brought in; without one the alias is taken away.
 
     Returns:
         What to tell the person; empty where the alias was moved.
@@ -194,6 +198,7 @@ def mirror_release(uri: str, *, project: str, version: int, working: Path) -> st
         check_reachable(uri)
         with tracking(uri, experiment=project, working=working) as tracker:
             moved = mirror_champion(tracker, project, version)
+            _mirror_challenger(tracker, project, challenger)
     except (TrackingUnavailable, StorageFailure) as error:
         return f"MLflow's alias 'champion' was not moved: {error.reason}"
     return "" if moved else f"MLflow has no model of version {version}, so its alias was not moved."
@@ -224,7 +229,7 @@ def tracking(uri: str, *, experiment: str, working: Path) -> Iterator[Tracker]:
     tracker = Tracker.start(uri, experiment=experiment, working=working)
     try:
         yield tracker
-    except BaseException:
+    except BaseException:  # also an interruption must not leave the process behind
         tracker.abandon()
         raise
     else:
@@ -246,10 +251,18 @@ def mirror_champion(tracker: Tracker, project: str, version: int, *, model_versi
     Raises:
         TrackingUnavailable: MLflow could not be asked.
     """
-    number = model_version or str(
-        tracker.call("find", registered=project, tag=VERSION_TAG, value=str(version))["version"]
-    )
+    number = model_version or _number(tracker, project, version)
     if not number:
         return False
     tracker.call("alias", registered=project, version=number, alias=CHAMPION)
     return True
+
+
+def _mirror_challenger(tracker: Tracker, project: str, version: int | None) -> None:
+    number = "" if version is None else _number(tracker, project, version)
+    tracker.call("alias", registered=project, version=number, alias=CHALLENGER)
+
+
+def _number(tracker: Tracker, project: str, version: int) -> str:
+    """MLflow's number of a version of ours, found by its tag; empty where it has none."""
+    return str(tracker.call("find", registered=project, tag=VERSION_TAG, value=str(version))["version"])

@@ -183,8 +183,11 @@ class _Session:
         )
 
     def alias(self, *, registered: str, version: str, alias: str) -> dict[str, Any]:
-        """Point an alias at a version."""
-        self.client.set_registered_model_alias(registered, alias, version)
+        """Point an alias at a version, or take it away where that is empty."""
+        if version:
+            self.client.set_registered_model_alias(registered, alias, version)
+        else:
+            self.client.delete_registered_model_alias(registered, alias)
         return {}
 
     def find(self, *, registered: str, tag: str, value: str) -> dict[str, Any]:
@@ -245,6 +248,9 @@ def main() -> None:
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
     serve(sys.stdin, answers)
+    # Every request was done when it was answered. Taking MLflow and what it loaded apart again would
+    # keep the training waiting for a second or two.
+    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -106,36 +106,64 @@ def answers_of(model: LoadedModel, prepared: Prepared, rows: np.ndarray) -> Answ
         NotComparable: It cannot answer these rows.
     """
     entry, part, labels = model.entry, prepared.part, list(prepared.material.labels)
-    if entry.task is not part.task:
-        raise NotComparable(f"It does {entry.task.value}.")
+    columns = _columns(model, prepared, rows)
     if entry.target and entry.target != part.data.target:
         raise NotComparable(f"It predicts another target ('{entry.target}').")
-    kinds = {column.name: column.kind for column in prepared.features}
-    lacking = [name for name in model.encoder.names if name not in kinds]
-    if lacking:
-        raise NotComparable(f"It needs the column '{lacking[0]}', which is gone.")
-    if part.task is Task.CLASSIFICATION and set(map(str, entry.labels)) != set(map(str, labels)):
-        raise NotComparable("It knows other labels.")
-    columns = {name: prepared.held_out[name][rows] for name in model.encoder.names}
-    try:
-        parts = [
-            _outputs(model, {name: values[start : start + _BATCH] for name, values in columns.items()})
-            for start in range(0, len(rows), _BATCH)
-        ]
-    except (TypeError, ValueError) as error:
-        changed = ", ".join(name for name in model.encoder.names if kinds[name] is not Kind.NUMERIC)
-        raise NotComparable(f"A column it needs has changed its kind ({changed or error}).") from error
-    outputs = np.concatenate(parts)
+    gone = [label for label in map(str, entry.labels) if label not in set(map(str, labels))]
+    if part.task is Task.CLASSIFICATION and gone:
+        raise NotComparable(f"It answers the label '{gone[0]}', which is in no row any more.")
+    outputs = _outputs(model, prepared, columns)
     if part.task is Task.REGRESSION:
         return Answers(values=outputs)
     own = [str(label) for label in entry.labels]
-    probabilities = outputs[:, [own.index(str(label)) for label in labels]]
-    return Answers(labels=decide(probabilities, entry.threshold), probabilities=probabilities)
+    known = [place for place, label in enumerate(labels) if str(label) in own]
+    # A label that came since it was trained is one that it never answers.
+    probabilities = np.zeros((len(outputs), len(labels)))
+    probabilities[:, known] = outputs[:, [own.index(str(labels[place])) for place in known]]
+    decided = decide(probabilities[:, known], entry.threshold)
+    return Answers(labels=np.array(known)[decided], probabilities=probabilities)
 
 
-def _outputs(model: LoadedModel, columns: dict[str, np.ndarray]) -> np.ndarray:
-    """Probabilities, or values."""
-    return np.asarray(model.run(*model.encoder.transform_dense(columns))[-1], dtype=np.float64)
+def clusters_of(model: LoadedModel, prepared: Prepared, rows: np.ndarray) -> np.ndarray:
+    """The clusters that a bundle puts some held-out rows in.
+
+    Raises:
+        NotComparable: It cannot answer these rows.
+    """
+    columns = _columns(model, prepared, rows)
+    return np.asarray(_outputs(model, prepared, columns, output=0)).ravel().astype(np.int64)
+
+
+def _columns(model: LoadedModel, prepared: Prepared, rows: np.ndarray) -> dict[str, np.ndarray]:
+    """What the model is asked, if it does what the part is to do and its columns are there."""
+    if model.entry.task is not prepared.part.task:
+        raise NotComparable(f"It does {model.entry.task.value}.")
+    kinds = {column.name for column in prepared.features}
+    lacking = [name for name in model.encoder.names if name not in kinds]
+    if lacking:
+        raise NotComparable(f"It needs the column '{lacking[0]}', which is gone.")
+    return {name: prepared.held_out[name][rows] for name in model.encoder.names}
+
+
+def _outputs(
+    model: LoadedModel, prepared: Prepared, columns: dict[str, np.ndarray], *, output: int = -1
+) -> np.ndarray:
+    """Probabilities, values, or what else the graph gives; in batches."""
+    rows = len(next(iter(columns.values()), ()))
+    try:
+        parts = [
+            _run(model, {name: values[start : start + _BATCH] for name, values in columns.items()})[output]
+            for start in range(0, rows, _BATCH)
+        ]
+    except (TypeError, ValueError) as error:
+        kinds = {column.name: column.kind for column in prepared.features}
+        changed = ", ".join(name for name in model.encoder.names if kinds[name] is not Kind.NUMERIC)
+        raise NotComparable(f"A column it needs has changed its kind ({changed or error}).") from error
+    return np.concatenate(parts).astype(np.float64)
+
+
+def _run(model: LoadedModel, columns: dict[str, np.ndarray]) -> list[np.ndarray]:
+    return list(model.run(*model.encoder.transform_dense(columns)))
 
 
 def _compared(

@@ -292,3 +292,17 @@ def test_threads_may_be_given(bundle: Path) -> None:
     first, second = one.answer(columns)["model"], two.answer(columns)["model"]
     assert [answer.prediction for answer in first] == [answer.prediction for answer in second]
     assert np.allclose([answer.confidence for answer in first], [answer.confidence for answer in second])
+
+
+def test_a_model_too_large_for_the_memory_is_said_to_be_that(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bundle is whole, so the remedy is not to restore it."""
+
+    def full(*_arguments: object, **_settings: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("modelwright.bundle.read.LoadedModel", full)
+    with pytest.raises(BundleInvalid, match="needs more memory than there is") as caught:
+        open_bundle(bundle)
+    assert "more memory" in caught.value.instruction

@@ -295,15 +295,17 @@ def test_quiet_silences_notices_only(capsys):
     assert capsys.readouterr() == ("result\n", "")
 
 
-def test_the_reference_is_up_to_date(repository):
-    """docs/reference/cli.md is what the verbs say: python -m modelwright.cli.reference writes it."""
-    from modelwright.cli.reference import page
+@pytest.mark.parametrize("name", ["cli", "errors", "metrics", "project-file"])
+def test_the_reference_is_up_to_date(repository, name):
+    """A page of docs/reference is what the code says: python -m modelwright.cli.reference NAME writes it."""
+    from modelwright.cli.reference.pages import PAGES
 
-    assert (repository / "docs" / "reference" / "cli.md").read_text(encoding="utf-8") == page()
+    page = repository / "docs" / "reference" / f"{name}.md"
+    assert page.read_text(encoding="utf-8") == PAGES[name]()
 
 
 def test_every_exit_status_is_explained():
     """The reference leaves no status out."""
-    from modelwright.cli.reference import _MEANINGS
+    from modelwright.cli.reference.commands import MEANINGS
 
-    assert set(_MEANINGS) == set(ExitCode)
+    assert set(MEANINGS) == set(ExitCode)

@@ -117,6 +117,23 @@ def test_bad_rows_can_be_left_out(mw, bundle, file):
     assert "line 3: width (cm)" in result.err
 
 
+def test_where_no_row_fits_leaving_them_out_is_not_suggested_again(mw, bundle, file):
+    """``--skip-invalid`` that leaves nothing is an error whose remedy is another one."""
+    result = mw("predict", file("width (cm),a=b\nwide,1\nx,2\n"), "--bundle", bundle, "--skip-invalid")
+    assert result.code == 4
+    assert "2 of 2 rows do not fit the model." in result.err
+    assert result.err.rstrip().endswith("Correct them.")
+
+
+def test_a_place_without_its_folder_is_named(mw, bundle, file, tmp_path):
+    """Not as a full disk: the folder is what has to be made."""
+    target = tmp_path / "nowhere" / "out.csv"
+    result = mw("predict", file("width (cm),a=b\n1,1\n"), "--bundle", bundle, "-o", target)
+    assert result.code == 10
+    assert f"there is no folder {target.parent}." in result.err
+    assert "Make that folder" in result.err
+
+
 def test_many_rows_stream_through_in_batches(mw, bundle, file, tmp_path):
     """Numbers of rows run on over the batches, and a late mistake still stops everything."""
     body = "".join(f"{row % 10},{row % 9}\n" for row in range(5000))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from modelwright.monitor import quality
+from modelwright.monitor.formulas import confusion
 from modelwright.schema.metrics import Metric, Task
 from modelwright.train.answers import Answers
 from modelwright.train.evaluate import measure
@@ -69,7 +70,7 @@ def test_windows_with_nothing_or_one_class():
 
 def test_each_class_has_its_recall_and_precision():
     """Shares with Wilson's interval; a class that never occurred spans everything."""
-    table = quality.confusion(np.array([0, 0, 0, 1]), np.array([0, 0, 1, 1]), 3)
+    table = confusion(np.array([0, 0, 0, 1]), np.array([0, 0, 1, 1]), 3)
     no, yes, never = quality.by_class(table, ["no", "yes", "never"])
     assert (no.rows, no.answered, no.recall.value, no.precision.value) == (3, 2, pytest.approx(2 / 3), 1.0)
     assert (yes.recall.value, yes.precision.value) == (1.0, 0.5)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from modelwright.monitor.due import due, new_rows
+from modelwright.monitor.thresholds import effective
 from modelwright.project.load import load
+from modelwright.retrain.additions import additions
 from modelwright.retrain.dataset import read_note
 from modelwright.retrain.promotion import NothingToRollBack, former, roll_back, settle, waiting
 from modelwright.retrain.steps import run_job
@@ -129,6 +132,19 @@ def test_poisoned_samples_do_not_replace_the_champion(served):
     assert "worse" in event.message
 
 
+def test_of_one_client_only_so_many_rows_are_taken(served):
+    """The newest of each client, so that one who sends a flood is no more than another."""
+    for client, count in (("flood", 30), ("ann", 3)):
+        for row in rows(count, 5):
+            features = {name: row[name] for name in ("size", "colour", "flag")}
+            served.store.samples.add("shop", features, row["label"], client=client)
+    found = additions(served.store, "shop", per_client=5)
+    assert Counter(addition.client for addition in found) == {"flood": 5, "ann": 3}
+    sequences = [addition.sample for addition in additions(served.store, "shop")]
+    assert [addition.sample for addition in found] == sequences[25:]
+    assert len(additions(served.store, "shop")) == 33
+
+
 def test_a_version_waits_for_a_person_where_the_project_says_so(served):
     """It does not answer until it is approved; then it does, and the job ends."""
     served.again(promotion="approval", proof="not_worse")
@@ -174,15 +190,17 @@ def test_labels_of_predictions_are_taken_up_too(served):
 def test_what_is_due(served):
     """Enough new rows are due, not within the cool-down, not while a job waits, not without a trigger."""
     project = served.project
-    assert due(project.file.retrain, served.store, "shop") is None
+
+    def wish(of=project):
+        return due(effective(of), served.store, "shop")
+
+    assert wish() is None
     served.give(rows(20, 6))
-    wish = due(project.file.retrain, served.store, "shop")
-    assert wish.trigger == "new_samples" and "20" in wish.reason
+    assert wish().trigger == "new_samples" and "20" in wish().reason
     job = served.store.jobs.add("shop", trigger="manual", reason="test")
-    assert due(project.file.retrain, served.store, "shop") is None
+    assert wish() is None
     served.store.jobs.move(job.id, JobState.CANCELLED)
-    assert due(project.file.retrain, served.store, "shop") is None
-    assert due(served.again(cooldown="0.001").file.retrain, served.store, "shop") is not None
-    scheduled = served.again(new_samples=None, every="0.001").file.retrain
-    assert due(scheduled, served.store, "shop").trigger == "schedule"
+    assert wish() is None
+    assert wish(served.again(cooldown="0.001")) is not None
+    assert wish(served.again(new_samples=None, every="0.001")).trigger == "schedule"
     assert load(project.path).file.retrain.every == "0.001"

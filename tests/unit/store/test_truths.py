@@ -31,7 +31,9 @@ def test_each_prediction_is_joined_once_and_nothing_is_lost(told):
         tally.add(store.labels.record("iris", [Truth(id, target)], client=client))
     mentioned = {id for id, _, _ in told}
     assert tally.joined == len(mentioned)
-    assert store.labels.count("iris") == tally.joined + tally.corrected + tally.contradicting
+    assert store.labels.count("iris") == tally.joined
+    kept = sum(len(store.labels.get("iris", id)) for id in "ab")
+    assert kept == tally.joined + tally.corrected + tally.contradicting
     assert tally.orphan == tally.refused == 0
 
 

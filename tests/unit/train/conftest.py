@@ -21,13 +21,14 @@ Train = Callable[..., Outcome]
 @pytest.fixture
 def train() -> Train:
     """Train the project in a folder: ``train(folder, **arguments of train_project)``."""
+    return train_in
 
-    def run(folder: Path, **arguments: Any) -> Outcome:
-        project = load(folder)
-        with open_store(path=project.working / "store.db") as store:
-            return train_project(project, store=store, settings=resolve(project, environ={}), **arguments)
 
-    return run
+def train_in(folder: Path, **arguments: Any) -> Outcome:
+    """Train the project in ``folder`` with a store of its own there."""
+    project = load(folder)
+    with open_store(path=project.working / "store.db") as store:
+        return train_project(project, store=store, settings=resolve(project, environ={}), **arguments)
 
 
 def made_csv(rows: int = 240, seed: int = 0) -> str:

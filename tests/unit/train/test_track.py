@@ -97,7 +97,7 @@ def test_a_model_that_needs_python_first_opens_the_bundle(tmp_project, train):
 
 
 def test_the_alias_follows_a_promotion(tmp_project, train):
-    """``mirror_release`` finds the model of a version by its tag and points the alias at it."""
+    """``mirror_release`` finds models by their tags; the challenger's alias goes when none is brought in."""
     project = {
         "name": "alias",
         "data": {"source": "data.csv", "target": "label", "drop": ["amount"]},
@@ -107,7 +107,14 @@ def test_the_alias_follows_a_promotion(tmp_project, train):
     first, second = train(folder), train(folder)
     working = load(folder).working
     uri = f"sqlite:///{working}/mlflow.db"
-    assert mirror_release(uri, project="alias", version=first.version, working=working) == ""
+    beside = {"uri": uri, "project": "alias", "version": first.version, "working": working}
+    assert mirror_release(**beside, challenger=second.version) == ""
+    found = asked(folder, "alias", second.bundle)
+    assert {name: str(number) for name, number in found["aliases"].items()} == {
+        "champion": "1",
+        "challenger": "2",
+    }
+    assert mirror_release(**beside) == ""
     assert "version 99" in mirror_release(uri, project="alias", version=99, working=working)
     assert "no tracking database" in mirror_release(
         f"sqlite:///{working}/other.db", project="alias", version=1, working=working

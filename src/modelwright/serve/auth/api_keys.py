@@ -154,6 +154,13 @@ class KeyRing:
             raise Unauthorized("The API key has expired.")
         return entry.principal
 
+    def holder(self, id: str) -> Principal | None:
+        """Whose key has this id, without its secret: for a session that began with it and is signed by us."""
+        entry = self._entries.get(id)
+        if entry is None or entry.revoked or (entry.expires is not None and self._clock() >= entry.expires):
+            return None
+        return entry.principal
+
 
 def _entry(record: KeyRecord) -> _Entry | None:
     """What a request's check needs of a key; ``None`` for one hashed as this release does not know."""

@@ -128,6 +128,10 @@ class Authenticator:
             principal = await asyncio.to_thread(self.check, headers, scope)
         return principal
 
+    def key(self, id: str) -> Principal | None:
+        """Whose API key has this id, if it holds: for a session that began with it (``dashboard``)."""
+        return None if self._keys is None else self._keys.holder(id)
+
     def refresh(self) -> None:
         """Bring what is known up to date: the keys, and where it is time the provider's keys."""
         if self._keys is not None:

@@ -35,7 +35,7 @@ class KeySet:
         issuer: str,
         url: str = "",
         *,
-        pause: float = 30.0,
+        pause: float = 10.0,
         retry: float = 5.0,
         lifespan: float = 600.0,
         timeout: float = 5.0,

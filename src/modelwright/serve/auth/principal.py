@@ -1,4 +1,4 @@
-"""Who asks, and the four things one may be allowed."""
+"""Who asks, and the things one may be allowed."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import msgspec
 PREDICT = "predict"
 FEEDBACK = "feedback"
 READ = "read"
+RETRAIN = "retrain"
 ADMIN = "admin"
-SCOPES = (PREDICT, FEEDBACK, READ, ADMIN)
+SCOPES = (PREDICT, FEEDBACK, READ, RETRAIN, ADMIN)
 
 
 class Principal(msgspec.Struct, frozen=True):

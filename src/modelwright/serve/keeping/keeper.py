@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import time
@@ -14,6 +15,7 @@ from modelwright.serve.keeping.alarms import Alarms
 from modelwright.serve.keeping.delivery import Delivery
 from modelwright.serve.keeping.releases import ReleaseWatch
 from modelwright.serve.keeping.retraining import Retraining
+from modelwright.serve.keeping.rollouts import Rollouts
 from modelwright.serve.keeping.stores import Stores
 from modelwright.serve.processes import announce
 from modelwright.serve.settings import Child, Word
@@ -24,6 +26,12 @@ logger = logging.getLogger(__name__)
 _TURN = 0.05  # seconds between looks at the journals
 _RELEASES = 0.25  # seconds between looks at the releases
 _RETENTION = 60.0
+# A batch of values is freed by counting; looking for cycles among them took a quarter of the time.
+_GARBAGE = 50_000
+_MINUTES_KEPT = timedelta(days=8)  # counts by minute; those by hour stay
+_WINDOWS = 10_000  # of each kind
+_ORPHANS = 100_000
+_ORPHANS_WAIT = timedelta(days=30)
 _PATIENCE = (0.1, 5.0)  # shortest and longest wait after the store was away
 
 
@@ -43,9 +51,10 @@ class Keeper:
         self.retraining = [
             Retraining(target, stores.of(target.project), target.store_url or child.settings.store_url)
             for target in child.settings.targets
-            if target.project_file
+            if target.project_file and target.retrain
         ]
         self.alarms = Alarms((target.project for target in child.settings.targets), stores, os.environ)
+        self.rollouts = Rollouts(child.settings.targets, stores)
         self._next_releases = 0.0
         self._next_retention = time.monotonic() + _RETENTION
         self._away = 0.0
@@ -73,6 +82,7 @@ class Keeper:
     def drain(self, seconds: float) -> None:
         """End what trains, and deliver what is left, for a while."""
         self.alarms.close()
+        self.rollouts.close()
         for each in self.retraining:
             each.close()
         end = time.monotonic() + seconds
@@ -95,14 +105,20 @@ class Keeper:
         return self._away
 
     def _prune(self) -> None:
+        now = datetime.now(UTC)
         days, rows = self._settings.keep_days, self._settings.keep_rows
-        if days is None and rows is None:
-            return
-        oldest = None if days is None else datetime.now(UTC) - timedelta(days=days)
+        oldest = None if days is None else now - timedelta(days=days)
         for project in {target.project for target in self._settings.targets}:
-            gone = self._stores.of(project).predictions.prune(project, older_than=oldest, keep=rows)
-            if gone:
-                logger.info("Removed %d old predictions of %s", gone, project)
+            store = self._stores.of(project)
+            if days is not None or rows is not None:
+                gone = store.predictions.prune(project, older_than=oldest, keep=rows)
+                if gone:
+                    logger.info("Removed %d old predictions of %s", gone, project)
+            store.summaries.prune(project, older_than=now - _MINUTES_KEPT)
+            store.windows.prune(project, older_than=oldest, keep=_WINDOWS)
+            waited = store.labels.prune_orphans(project, older_than=now - _ORPHANS_WAIT, keep=_ORPHANS)
+            if waited:
+                logger.warning("Gave up %d labels of %s whose prediction never came", waited, project)
 
 
 def run_keeper(
@@ -130,6 +146,9 @@ def run_keeper(
         )
         return
     tell(Word(state="ready"))
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_GARBAGE, 10, 10)
     wait = 0.0
     while not stopped(wait):
         if again():

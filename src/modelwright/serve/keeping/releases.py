@@ -114,7 +114,8 @@ class ReleaseWatch:
             )
             return None
         bundle = str(Path(target.work_dir) / record.bundle)
-        return Challenger(version=record.number, bundle=bundle, share=float(share))
+        by = "request" if asked.get("by") == "request" else "client"
+        return Challenger(version=record.number, bundle=bundle, share=float(share), by=by)
 
     def _publish(self) -> tuple[Assigned, ...]:
         assigned = tuple(self._assigned[target.name] for target in self._targets)

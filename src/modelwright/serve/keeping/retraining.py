@@ -17,9 +17,8 @@ import sys
 import time
 from pathlib import Path
 
-from modelwright.errors import ModelwrightError
-from modelwright.monitor.due import due, open_jobs
-from modelwright.project.load import load
+from modelwright.monitor.due import ask, due, open_jobs
+from modelwright.serve.projects import ProjectFile
 from modelwright.serve.settings import Target
 from modelwright.store.ports import Store
 from modelwright.store.records import JobState
@@ -52,6 +51,7 @@ class Retraining:
         self._store = store
         self._store_url = store_url
         self._owner = f"{socket.gethostname()}-{os.getpid()}"
+        self._file = ProjectFile(target.project, target.project_file)
         self._able = can_train()
         self._told = False
         self._next = 0.0
@@ -93,12 +93,10 @@ class Retraining:
     def _work_waits(self) -> bool:
         waits = bool(open_jobs(self._store, self._target.project))
         if not waits:
-            try:
-                settings = load(self._target.project_file).file.retrain
-            except ModelwrightError as error:
-                self._tell(f"The project file cannot be read, so nothing is retrained: {error}")
-                return False
-            waits = due(settings, self._store, self._target.project) is not None
+            wish = due(self._file.effective(self._store), self._store, self._target.project)
+            if wish is not None:
+                ask(self._store, self._target.project, wish)
+            waits = wish is not None
         if waits and not self._able:
             self._tell(
                 "A retraining waits. The training parts are not installed here: run 'modelwright worker' "

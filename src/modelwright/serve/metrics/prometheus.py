@@ -21,13 +21,19 @@ from modelwright.serve.deployment import Deployment
 from modelwright.serve.metrics.board import Key, total
 from modelwright.serve.metrics.meter import BOUNDS
 from modelwright.serve.metrics.summary import PROTOCOLS
+from modelwright.serve.metrics.watched import families
 from modelwright.serve.processes import Usage, usages
+from modelwright.serve.projects import WatchedProject
 
 _ROUTE = ["route", "protocol"]
 
 
 def exposition(
-    accept: str, run_dir: Path, deployments: Mapping[str, Deployment], backlog: Mapping[str, int]
+    accept: str,
+    run_dir: Path,
+    deployments: Mapping[str, Deployment],
+    backlog: Mapping[str, int],
+    watched: Mapping[str, WatchedProject],
 ) -> tuple[bytes, str]:
     """The text and its content type, as ``accept`` wants it (OpenMetrics or Prometheus's own).
 
@@ -36,11 +42,19 @@ def exposition(
         run_dir: Where the boards lie.
         deployments: What is served.
         backlog: Segments and bytes of the journals.
+        watched: What the store and the monitors say, by name; empty while the store is away.
     """
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Boards(run_dir, deployments, backlog))
+    registry.register(_Watched(watched))
     encode, content_type = choose_encoder(accept)
     return encode(registry), content_type
+
+
+def described(run_dir: Path) -> Iterator[Metric]:
+    """Every metric there is, without a sample, for those who describe them."""
+    yield from _Boards(run_dir, {}, {"bytes": 0, "segments": 0}).collect()
+    yield from families({})
 
 
 class _Boards(Collector):
@@ -90,6 +104,14 @@ class _Boards(Collector):
                     quality.add_metric([name, version, entry.name, metric], measured.value)
         yield info
         yield quality
+
+
+class _Watched(Collector):
+    def __init__(self, watched: Mapping[str, WatchedProject]) -> None:
+        self._watched = watched
+
+    def collect(self) -> Iterator[Metric]:
+        return families(self._watched)
 
 
 def _requests(counts: Mapping[Key, float]) -> Metric:

@@ -24,6 +24,7 @@ _ASSETS = {
 }
 _LISTED = {
     "GET /": "this listing",
+    "GET /dashboard": "pages that show all of it, and what may be changed",
     "GET /docs": "interactive documentation",
     "GET /openapi.json": "the OpenAPI document",
     "GET /health": "health in one look",

@@ -15,6 +15,7 @@ from modelwright.serve.errors import ServeError
 from modelwright.serve.protocols.call import Reply
 from modelwright.serve.routes.replies import read_body
 from modelwright.serve.site import Site
+from modelwright.serve.tracing import ASK
 from modelwright.serve.wires import MLFLOW, SAGEMAKER, Wire
 
 _ASIDE = 64 << 10  # bodies above go to a thread
@@ -68,6 +69,7 @@ async def ask(
     asked.wanted = request.path_params.get("version", "")
     asked.headers = dict(request.headers)
     asked.received = received
+    request.scope[ASK] = asked
     if len(body) > _ASIDE:
         await site.engine.answer_aside(asked)
     else:

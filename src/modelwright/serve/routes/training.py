@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from modelwright.serve.deployment import Deployment
-from modelwright.serve.errors import BadBody, InvalidRows, TooLarge, clip
+from modelwright.serve.errors import BadBody, InvalidRows, TooLarge, TooManyWaiting, clip
 from modelwright.serve.protocols import jsonbody, truths
 from modelwright.serve.routes.replies import json_response, read_body
 from modelwright.serve.site import Site
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from modelwright.store.ports import Store
     from modelwright.store.records import JobRecord
 
-_LONGEST_REASON = 1000
 _ENDED = frozenset(state for state in JobState if not any(state.may_become(other) for other in JobState))
 _ON_ITS_WAY = (0.1, 0.2, 0.4)
 
@@ -45,11 +44,12 @@ class Training:
         new = [self._truth(each, deployment) for each in told]
         project, client = deployment.assigned.project, _client(request)
         fresh, others = Sending().fresh(new)
-        await self._await_predictions(project, [truth.prediction_id for truth in fresh])
+        known = await self._await_predictions(project, [truth.prediction_id for truth in fresh])
+        tally = Tally()
+        fresh, tally.refused = await self._within_limit(project, client, fresh, known)
         recorded = await self._site.store.call(
             project, lambda store: store.labels.record(project, fresh, client=client)
         )
-        tally = Tally()
         tally.add([*recorded, *others])
         stored = len(recorded) - sum(each.outcome is LabelOutcome.DUPLICATE for each in recorded)
         reply: dict[str, Any] = {"status": "stored", "stored": stored, "outcomes": tally}
@@ -81,55 +81,34 @@ class Training:
         _refuse_invalid(deployment, [row for row, _ in samples], several=several)
         project, client = deployment.assigned.project, _client(request)
 
-        threshold = self._site.settings.retrain_threshold
+        most = self._site.settings.limits.waiting_per_client
 
-        def add(store: Store) -> tuple[int, JobRecord | None]:
+        def add(store: Store) -> dict[str, Any]:
+            if store.samples.pending(project, client=client) + len(samples) > most:
+                raise TooManyWaiting(most, "samples wait to be trained on")
             for features, target in samples:
                 store.samples.add(project, features, target, client=client)
-            return store.samples.pending(project), _open_job(store, project)
+            return self._after_samples(store, project)
 
-        pending, job = await self._site.store.call(project, add)
-        return json_response(
-            {
-                "status": "stored",
-                "stored": len(samples),
-                "new_samples_pending": pending,
-                "retrain_threshold": threshold,
-                "threshold_reached": threshold is not None and pending >= threshold,
-                "retrain_triggered": job is not None,
-                "job_id": None if job is None else job.id,
-            },
-            status=201,
-        )
+        told = await self._site.store.call(project, add)
+        return json_response({"status": "stored", "stored": len(samples), **told}, status=201)
 
-    async def trigger_retrain(self, request: Request) -> Response:
-        """Write a retraining job; ``{"reason"}`` may say why."""
-        document = await self._object(request, empty=True)
-        reason = document.get("reason", "asked for over HTTP")
-        if not isinstance(reason, str) or not reason.strip() or len(reason) > _LONGEST_REASON:
-            raise BadBody(
-                f"Must be a text of at most {_LONGEST_REASON} characters.",
-                kind="string_type",
-                loc=("body", "reason"),
-            )
-        project = self._deployment(request).assigned.project
-        job = await self._site.store.call(
-            project,
-            lambda store: store.jobs.add(
-                project, trigger="manual", reason=reason, settings={"client": _client(request)}
-            ),
-        )
-        return json_response(
-            {
-                "status": "queued",
-                "job_id": job.id,
-                "state": job.state.value,
-                "trigger": job.trigger,
-                "reason": job.reason,
-                "created": job.created,
-            },
-            status=202,
-        )
+    def _after_samples(self, store: Store, project: str) -> dict[str, Any]:
+        """How many wait, and the retraining that is due by them, asked for at once."""
+        # Imported here: a worker that is sent no samples does without pydantic and YAML.
+        from modelwright.monitor.due import ask, due
+
+        held = self._site.projects.effective(store, project)
+        pending, threshold = store.samples.pending(project), held.retrain.new_samples
+        wish = due(held, store, project)
+        job = _open_job(store, project) if wish is None else ask(store, project, wish)[0]
+        return {
+            "new_samples_pending": pending,
+            "retrain_threshold": threshold,
+            "threshold_reached": threshold is not None and pending >= threshold,
+            "retrain_triggered": job is not None,
+            "job_id": None if job is None else job.id,
+        }
 
     def _deployment(self, request: Request) -> Deployment:
         return self._site.engine.find(request.query_params.get("model", ""))
@@ -157,15 +136,43 @@ class Training:
         project = deployment.assigned.project
         return any(each.new_classes for each in self._site.settings.targets if each.project == project)
 
-    async def _await_predictions(self, project: str, ids: Sequence[str]) -> None:
-        """Wait a little for predictions that are on their way to the store; others are orphans."""
-        for wait in _ON_ITS_WAY:
+    async def _await_predictions(self, project: str, ids: Sequence[str]) -> Collection[str]:
+        """Wait a little for predictions that are on their way to the store; which there are then."""
+        known: Collection[str] = ()
+        for wait in (*_ON_ITS_WAY, 0.0):
             known = await self._site.store.call(
-                project, lambda store: store.predictions.get_many(project, ids)
+                project, lambda store: store.predictions.get_many(project, ids).keys()
             )
-            if len(known) == len(ids):
-                return
+            if len(known) == len(ids) or not wait:
+                break
             await asyncio.sleep(wait)
+        return known
+
+    async def _within_limit(
+        self, project: str, client: str, fresh: list[Truth], known: Collection[str]
+    ) -> tuple[list[Truth], int]:
+        """Without the orphans that are beyond what one client may have waiting; how many those are.
+
+        Raises:
+            TooManyWaiting: Nothing is left.
+        """
+        if len(known) == len(fresh):
+            return fresh, 0
+        most = self._site.settings.limits.waiting_per_client
+        waiting = await self._site.store.call(
+            project, lambda store: store.labels.orphans(project, client=client)
+        )
+        room = max(0, most - waiting)
+        kept = []
+        for truth in fresh:
+            if truth.prediction_id not in known:
+                if not room:
+                    continue
+                room -= 1
+            kept.append(truth)
+        if not kept:
+            raise TooManyWaiting(most, "labels wait for their prediction")
+        return kept, len(fresh) - len(kept)
 
 
 def _sample(

@@ -1,13 +1,15 @@
-"""Query parameters, checked."""
+"""Query parameters, and fields that several routes take, checked."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
-from modelwright.serve.errors import ServeError, clip
+from modelwright.serve.errors import BadBody, ServeError, clip
 
 _MOST_DIGITS = 12
+_LONGEST_REASON = 1000
 _YES, _NO = frozenset({"true", "1", "yes", "known"}), frozenset({"false", "0", "no", "unknown"})
 
 
@@ -57,3 +59,21 @@ def moment(query: Mapping[str, str], name: str) -> datetime | None:
     except ValueError:
         raise BadQuery(name, text, "a time such as 2026-01-31T12:00:00Z") from None
     return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def reason_of(document: Mapping[str, Any], *, default: str) -> str:
+    """Why somebody asks, in words.
+
+    Raises:
+        BadBody: It is no text, empty or too long.
+    """
+    reason = document.get("reason", default)
+    if reason == default:
+        return default
+    if not isinstance(reason, str) or not reason.strip() or len(reason) > _LONGEST_REASON:
+        raise BadBody(
+            f"Must be a text of at most {_LONGEST_REASON} characters.",
+            kind="string_type",
+            loc=("body", "reason"),
+        )
+    return reason

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -32,6 +32,36 @@ class SqlJobs:
         with self._database.write() as connection:
             connection.execute(jobs.insert().values(row))
         return rows.job(row)
+
+    def add_alone(
+        self,
+        project: str,
+        *,
+        trigger: str,
+        reason: str,
+        settings: dict[str, Any] | None = None,
+        besides: Collection[str] = (),
+    ) -> tuple[JobRecord, bool]:
+        """Look and append under a lock of the project's."""
+        row = rows.job_row(new_job(uuid.uuid4().hex, project, trigger, reason, settings))
+        at_work = [JobState.QUEUED.value, JobState.TRAINING.value, JobState.JUDGED.value]
+        open_ones = (
+            select(jobs)
+            .where(
+                jobs.c.project == keep(project),
+                jobs.c.state.in_(at_work),
+                jobs.c.id.not_in([keep(id) for id in besides]),
+            )
+            .order_by(jobs.c.sequence)
+            .limit(1)
+        )
+        with self._database.write() as connection:
+            self._database.lock(connection, f"jobs of {row['project']!r}")
+            found = connection.execute(open_ones).mappings().first()
+            if found is not None:
+                return rows.job(found), False
+            connection.execute(jobs.insert().values(row))
+        return rows.job(row), True
 
     def get(self, id: str) -> JobRecord | None:
         """By its id."""

@@ -8,16 +8,23 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, delete, func, literal, select, tuple_, update
 
-from modelwright.store import rows
+from modelwright.store import clock, rows
 from modelwright.store.codec import keep, micros, restore
 from modelwright.store.database import Database
 from modelwright.store.errors import UnknownPrediction
-from modelwright.store.records import PredictionRecord
+from modelwright.store.records import LabelOutcome, PredictionRecord
 from modelwright.store.repositories.chunks import chunks
-from modelwright.store.tables import labels, predictions
+from modelwright.store.repositories.summaries import count_in
+from modelwright.store.tables import REFUSED, WARNED, labels, predictions
 
 _BATCH = 5_000
 """Rows deleted in one transaction: a few tens of milliseconds, then others may write."""
+
+
+ORPHAN, JOINED = LabelOutcome.ORPHAN.value, LabelOutcome.JOINED.value
+
+_Place = tuple[str, str]
+"""Project and id, as stored."""
 
 
 class SqlPredictions:
@@ -27,22 +34,49 @@ class SqlPredictions:
         self._database = database
 
     def add(self, records: Sequence[PredictionRecord]) -> int:
-        """Insert what is new in one transaction, and mark what was labelled ahead of its arrival.
+        """Insert what is new in one transaction, count it, and mark what was labelled ahead of its arrival.
 
-        The lock keeps a label from being stored unseen between the two; labels share it.
+        The lock keeps a label from being stored unseen between the two.
         """
-        new = [{**rows.prediction_row(record), "labelled": False} for record in records]
+        new: dict[_Place, dict[str, Any]] = {}
+        by_place: dict[_Place, PredictionRecord] = {}
         by_project: dict[str, list[str]] = {}
-        for row in new:
-            by_project.setdefault(row["project"], []).append(row["id"])
+        for record in records:
+            row = {**rows.prediction_row(record), "labelled": False}
+            if new.setdefault((row["project"], row["id"]), row) is row:
+                by_place[row["project"], row["id"]] = record
+                by_project.setdefault(row["project"], []).append(row["id"])
         with self._database.write() as connection:
             for project in sorted(by_project):  # always in the same order, so that no two wait for each other
                 self._database.lock(connection, log_lock(project))
-            added = self._database.insert_new(connection, predictions, new)
-            if added:
+            fresh = self._insert(connection, new, by_project)
+            if fresh:
                 for project, ids in by_project.items():
                     _mark_labelled(connection, project, ids)
-        return added
+                count_in(self._database, connection, (by_place[place] for place in fresh))
+        return len(fresh)
+
+    def _insert(
+        self,
+        connection: Connection,
+        new: Mapping[_Place, dict[str, Any]],
+        by_project: Mapping[str, list[str]],
+    ) -> list[_Place]:
+        """Insert those that are not there yet; which these were. Nearly always it is all of them."""
+        attempt = connection.begin_nested()
+        if self._database.insert_new(connection, predictions, list(new.values())) == len(new):
+            attempt.commit()
+            return list(new)
+        attempt.rollback()
+        known = {
+            (project, id)
+            for project, ids in by_project.items()
+            for some in chunks(ids)
+            for id in connection.execute(_stored_ids(project, some)).scalars()
+        }
+        fresh = [place for place in new if place not in known]
+        self._database.insert_new(connection, predictions, [new[place] for place in fresh])
+        return fresh
 
     def get(self, project: str, id: str) -> PredictionRecord | None:
         """By its key."""
@@ -80,21 +114,48 @@ class SqlPredictions:
         labelled: bool | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
+        answer: str | None = None,
+        refused: bool = False,
+        warned: bool = False,
     ) -> Sequence[PredictionRecord]:
         """By (time, id), falling, each page found through an index however far back it lies."""
-        statement = history_query(project, version=version, labelled=labelled, since=since, until=until)
+        statement = history_query(
+            project,
+            version=version,
+            labelled=labelled,
+            since=since,
+            until=until,
+            answer=answer,
+            refused=refused,
+            warned=warned,
+        )
         with self._database.read() as connection:
             if before is not None:
                 statement = statement.where(_older_than(connection, project, before))
             return [rows.prediction(row) for row in connection.execute(statement.limit(limit)).mappings()]
 
-    def count(self, project: str, *, version: int | None = None) -> int:
+    def following(
+        self,
+        project: str,
+        *,
+        after: tuple[datetime, str] | None = None,
+        until: datetime | None = None,
+        limit: int = 1000,
+    ) -> Sequence[PredictionRecord]:
+        """By (time, id), rising, through the index."""
+        statement = following_query(project, after=after, until=until).limit(limit)
+        with self._database.read() as connection:
+            return [rows.prediction(row) for row in connection.execute(statement).mappings()]
+
+    def count(self, project: str, *, version: int | None = None, since: datetime | None = None) -> int:
         """Counted in the index, not in the table."""
         statement = (
             select(func.count()).select_from(predictions).where(predictions.c.project == keep(project))
         )
         if version is not None:
             statement = statement.where(predictions.c.version == version)
+        if since is not None:
+            statement = statement.where(predictions.c.time >= micros(since))
         with self._database.read() as connection:
             return int(connection.execute(statement).scalar_one())
 
@@ -151,6 +212,9 @@ def history_query(
     labelled: bool | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
+    answer: str | None = None,
+    refused: bool = False,
+    warned: bool = False,
 ) -> Select[Any]:
     """The newest predictions first, narrowed by what is given."""
     statement = _of(project).order_by(predictions.c.time.desc(), predictions.c.id.desc())
@@ -163,12 +227,36 @@ def history_query(
         statement = statement.where(predictions.c.time >= micros(since))
     if until is not None:
         statement = statement.where(predictions.c.time < micros(until))
+    if answer is not None:
+        statement = statement.where(predictions.c.answer == keep(answer))
+    if refused:
+        statement = statement.where(REFUSED)
+    if warned:
+        statement = statement.where(WARNED)
+    return statement
+
+
+def following_query(
+    project: str, *, after: tuple[datetime, str] | None = None, until: datetime | None = None
+) -> Select[Any]:
+    """The oldest predictions first, from a place in the log on."""
+    statement = _of(project).order_by(predictions.c.time, predictions.c.id)
+    if after is not None:
+        time, id = after
+        place = tuple_(literal(micros(time)), literal(keep(id)))
+        statement = statement.where(tuple_(predictions.c.time, predictions.c.id) > place)
+    if until is not None:
+        statement = statement.where(predictions.c.time < micros(until))
     return statement
 
 
 def log_lock(project: str) -> str:
-    """The lock that predictions take alone and labels share, so that neither misses the other."""
+    """The lock that predictions and labels take, so that neither misses the other."""
     return f"log of {project!r}"
+
+
+def _stored_ids(project: str, ids: Sequence[str]) -> Select[Any]:
+    return select(predictions.c.id).where(predictions.c.project == project, predictions.c.id.in_(ids))
 
 
 def _of(project: str) -> Select[Any]:
@@ -190,6 +278,14 @@ def _mark_labelled(connection: Connection, project: str, ids: Sequence[str]) -> 
         )
         found = connection.execute(early.distinct()).scalars().all()
         if found:
+            waited = (
+                labels.c.project == project,
+                labels.c.prediction_id.in_(found),
+                labels.c.outcome == ORPHAN,
+            )
+            connection.execute(
+                update(labels).where(*waited).values(outcome=JOINED, joined=micros(clock.now()))
+            )
             connection.execute(
                 update(predictions)
                 .where(predictions.c.project == project, predictions.c.id.in_(found))

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from modelwright.store import clock, rows
 from modelwright.store.codec import keep
 from modelwright.store.database import Database
-from modelwright.store.errors import NotServable, UnknownVersion
+from modelwright.store.errors import NotServable, UnknownVersion, refuse_superseded
 from modelwright.store.records import ReleaseRecord, Verdict
 from modelwright.store.tables import releases, versions
 
@@ -22,7 +22,14 @@ class SqlReleases:
         self._database = database
 
     def append(
-        self, project: str, version: int, *, reason: str, actor: str, settings: dict[str, Any] | None = None
+        self,
+        project: str,
+        version: int,
+        *,
+        reason: str,
+        actor: str,
+        settings: dict[str, Any] | None = None,
+        after: int | None = None,
     ) -> ReleaseRecord:
         """Look at the version and append in one transaction.
 
@@ -32,6 +39,9 @@ class SqlReleases:
         of_project = versions.c.project == keep(project)
         with self._database.write() as connection:
             self._database.lock(connection, f"releases of {project!r}")
+            if after is not None:
+                newest = select(func.max(releases.c.sequence)).where(releases.c.project == keep(project))
+                refuse_superseded(project, after, connection.execute(newest).scalar())
             found = (
                 connection.execute(select(versions).where(of_project, versions.c.number == version))
                 .mappings()

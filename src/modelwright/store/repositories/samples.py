@@ -34,9 +34,11 @@ class SqlSamples:
         with self._database.read() as connection:
             return [rows.sample(row) for row in connection.execute(statement).mappings()]
 
-    def pending(self, project: str) -> int:
+    def pending(self, project: str, *, client: str | None = None) -> int:
         """Counted in the index of the unused."""
         statement = select(func.count()).select_from(samples).where(*_unused(project))
+        if client is not None:
+            statement = statement.where(samples.c.client == keep(client))
         with self._database.read() as connection:
             return int(connection.execute(statement).scalar_one())
 

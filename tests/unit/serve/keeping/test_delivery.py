@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from modelwright.serve.journal.entries import Context, Entry, Note
 from modelwright.serve.journal.writer import JournalWriter
 from modelwright.serve.keeping.delivery import Delivery, record_of
+from modelwright.serve.wording import piece_of
 from modelwright.store.errors import StoreUnavailable, Unstorable
 from modelwright.store.records import PredictionRecord
 from modelwright.testing.memory import MemoryStore
@@ -69,6 +71,17 @@ def test_an_entry_becomes_the_record_it_stands_for() -> None:
     assert record.warnings == (1,)
     assert (record.project, record.version, record.role, record.status) == ("iris", 4, "champion", 200)
     assert record.time.isoformat() == "2023-11-14T22:13:20+00:00"
+
+
+def test_an_ordinary_answer_is_passed_on_as_it_is() -> None:
+    """Its JSON is cut before what is not the answer, and says the same as if it had been read."""
+    plain = piece_of(b'"prediction":0,"prediction_name":",\\"latency\\":"', 0.001, "1", 4)
+    warned = piece_of(b'"prediction":0,"prediction_name":",\\"latency\\":"', 0.001, "1", 4, [{"input": "x"}])
+    record = record_of(entry("1", reply=plain), {1: CONTEXT})
+    assert isinstance(record.outputs, msgspec.Raw)
+    assert msgspec.json.decode(record.outputs) == {"prediction": 0, "prediction_name": ',"latency":'}
+    read = record_of(entry("1", reply=warned), {1: CONTEXT})
+    assert (read.outputs, read.warnings) == (msgspec.json.decode(record.outputs), ({"input": "x"},))
 
 
 def test_all_is_delivered_once_and_a_dead_worker_s_journal_goes_away(

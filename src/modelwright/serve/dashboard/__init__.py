@@ -1,0 +1,1 @@
+"""The dashboard: pages rendered here, a little JavaScript, small SVG charts; nothing from anywhere else."""

@@ -1,0 +1,63 @@
+"""``modelwright top`` beside a running server."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from acceptance.program import environment
+from modelwright.serve.auth.api_keys import create_key
+from serving import SETOSA, Server, release, stored, write_iris_bundle
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with one released version."""
+    folder = tmp_path_factory.mktemp("iris")
+    (folder / "project.yaml").write_text("name: iris\ndata: {source: 'sklearn:iris', target: species}\n")
+    work_dir = folder / ".modelwright"
+    release(work_dir, 1, write_iris_bundle(work_dir / "bundles" / "v1"))
+    return folder
+
+
+def top(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run it as a process of its own, on a pipe."""
+    return subprocess.run(
+        [sys.executable, "-m", "modelwright", "top", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**environment(), **more},
+    )
+
+
+def test_what_a_server_answered_is_what_it_shows(project: Path) -> None:
+    """Counts by answer, the routes asked, every process; the same as JSON; no colours on a pipe."""
+    with Server("--workers", "2", cwd=project) as server:
+        for _ in range(7):
+            assert server.client.post("/predict", json={"features": SETOSA}).status_code == 200
+        found = json.loads(top(server.url, "--once", "--json").stdout)
+        shown = top(server.url, "--once").stdout
+    (model,) = found["models"]
+    assert (model["name"], model["predictions"], model["answers"]) == ("iris", 7, {"setosa": 7})
+    assert {row["route"] for row in found["routes"]} >= {"/predict"}
+    assert sorted(one["role"] for one in found["processes"]) == ["keeper", "worker", "worker"]
+    assert "setosa" in shown and "100.0%" in shown and "\x1b" not in shown
+
+
+def test_a_key_that_is_missing_is_asked_for(project: Path) -> None:
+    """The message names the variable that takes it, and the key works from there."""
+    with stored(project / ".modelwright") as store:
+        secret = create_key(store.keys, "pager", scopes=("read",))[0]
+    with Server("--workers", "1", "--auth", "keys", cwd=project) as server:
+        refused = top(server.url, "--once")
+        let_in = top(server.url, "--once", MODELWRIGHT_API_KEY=secret)
+    assert refused.returncode == 7 and "MODELWRIGHT_API_KEY" in refused.stderr
+    assert let_in.returncode == 0 and "requests/s" in let_in.stdout
