@@ -22,7 +22,7 @@ HORIZONS = (1, 3, 7, 14, 30)  # the k that training asks about
 WINDOWS = (7, 14, 28, 56, 91, 182)
 LONGEST_GAP = 90  # longer gaps count as this long where gaps are counted by length
 SAME_TIME = 364  # days back to the same weekday of last year
-OUTLYING = 3.5  # robust deviations from the median, on a log scale
+OUTLYING = 3.0  # robust deviations from the median, on a log scale
 PEOPLE = ("usage_freq", "amount_spend", "uniq_merchant")
 
 LAYOUTS = {

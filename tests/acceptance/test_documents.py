@@ -20,7 +20,13 @@ from acceptance.program import EXAMPLES, REPOSITORY, environment, serving
 
 pytestmark = pytest.mark.slow
 
-DOCUMENTS = ["README.md", "examples/iris/README.md", "examples/fraud/README.md", "examples/titanic/README.md"]
+DOCUMENTS = [
+    "README.md",
+    "examples/iris/README.md",
+    "examples/fraud/README.md",
+    "examples/titanic/README.md",
+    "examples/cardholders/README.md",
+]
 DOCUMENTS += sorted(
     str(page.relative_to(REPOSITORY))
     for page in (REPOSITORY / "docs").rglob("*.md")
