@@ -11,7 +11,20 @@ from pathlib import Path
 from bench import report
 from bench.rows import Benchmark
 
-NAMES = ("start", "up", "training", "serve", "fuzz", "drift", "history", "cardholders")
+NAMES = (
+    "start",
+    "up",
+    "training",
+    "serve",
+    "while_training",
+    "fuzz",
+    "drift",
+    "monitors",
+    "history",
+    "products",
+    "watching",
+    "cardholders",
+)
 
 
 def load(name: str) -> Benchmark:

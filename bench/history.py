@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import statistics
 import sys
 import time
@@ -160,7 +161,8 @@ class _House:
     def __init__(self, store: SqlStore, folder: Path) -> None:
         self.gate = Gate(guard_pages=True)
         self.work_dir = folder
-        self.secure, self.most_bytes, self.stopping = False, 1 << 20, None
+        self.secure, self.most_bytes = False, 1 << 20
+        self.stopping: asyncio.Event | None = None
         self._store = store
 
     def rooms(self) -> list[Room]:
@@ -229,13 +231,12 @@ def _row(what: str, took: float, budget: float) -> Row:
 def _databases(folder: Path) -> Iterator[tuple[str, str]]:
     yield "SQLite", f"sqlite:///{folder / 'history.db'}"
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
-    from servers import PostgresServer, postgres_programs
-
-    programs = postgres_programs()
+    servers: Any = importlib.import_module("servers")  # the tests' own, which start PostgreSQL
+    programs = servers.postgres_programs()
     if programs is None:
         print("   PostgreSQL's server programs are not installed; it is left out", flush=True)
         return
-    with PostgresServer(programs) as server:
+    with servers.PostgresServer(programs) as server:
         yield "PostgreSQL", server.create_database()
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from browser import Watched, chromium, needed
+from browser import Watched, chromium
 from modelwright.serve.auth.api_keys import create_key
 from serving import SETOSA, Server, eventually, release, stored, write_iris_bundle
 
@@ -82,16 +82,15 @@ def test_every_page_loads_without_a_fault(browser: Any, server: Server) -> None:
 
 def test_nobody_is_kept_out_by_how_pages_are_made(browser: Any, server: Server) -> None:
     """axe-core finds no serious fault on any page, in light and in dark: contrast, names, order, keyboard."""
-    try:
-        from axe_playwright_python.sync_playwright import Axe
-    except ImportError:
-        needed("the package axe-playwright-python is not installed")
+    axe = pytest.importorskip(
+        "axe_playwright_python.sync_playwright", reason="the package axe-playwright-python is not installed"
+    )
     paths = [*PAGES, f"/predictions/{prediction_id(server)}", "/versions/1", "/versions?compare=1&compare=2"]
     for scheme in ("light", "dark"):
         with visit(browser, server, color_scheme=scheme, bypass_csp=True) as watched:
             for path in paths:
                 watched.page.goto(f"/dashboard/iris{path}")
-                found = Axe().run(watched.page).response["violations"]
+                found = axe.Axe().run(watched.page).response["violations"]
                 serious = [
                     (each["id"], [node["html"][:160] for node in each["nodes"][:3]])
                     for each in found

@@ -24,6 +24,7 @@ DOCUMENTS = [
     "README.md",
     "examples/iris/README.md",
     "examples/fraud/README.md",
+    "examples/products/README.md",
     "examples/titanic/README.md",
     "examples/cardholders/README.md",
 ]

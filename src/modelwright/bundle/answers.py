@@ -20,12 +20,16 @@ class Answer(msgspec.Struct, omit_defaults=True):
         prediction_name: What people call the label; ``None`` for a regression.
         confidence: Probability of the label answered; ``None`` where there are no probabilities.
         probabilities: Probability by label name; ``None`` where there are none.
+        score: Probability of the second label, where a threshold decides.
+        threshold: The second label is answered from this score on.
     """
 
     prediction: Scalar
     prediction_name: str | None = None
     confidence: float | None = None
     probabilities: dict[str, float] | None = None
+    score: float | None = None
+    threshold: float | None = None
 
 
 class Answerer:
@@ -44,7 +48,8 @@ class Answerer:
     def __call__(self, outputs: Sequence[np.ndarray]) -> list[Answer]:
         """One answer a row."""
         if self.entry.task is Task.CLASSIFICATION:
-            return self._classes(outputs[0], outputs[1])
+            classes = self._classes if self._threshold is None else self._decisions
+            return classes(outputs[0], outputs[1])
         if self.entry.task is Task.REGRESSION:
             return [Answer(value) for value in outputs[0].tolist()]
         return [Answer(cluster, self._cluster_name(cluster)) for cluster in outputs[0].tolist()]
@@ -56,6 +61,15 @@ class Answerer:
         else:
             picked = (probabilities[:, 1] >= np.float32(self._threshold)).astype(int).tolist()
         return picked
+
+    def _decisions(self, labels: np.ndarray, probabilities: np.ndarray) -> list[Answer]:
+        names, values, threshold = self.names, self._labels, self._threshold
+        return [
+            Answer(
+                values[pick], names[pick], row[pick], dict(zip(names, row, strict=True)), row[1], threshold
+            )
+            for pick, row in zip(self.picks(labels, probabilities), probabilities.tolist(), strict=True)
+        ]
 
     def _classes(self, labels: np.ndarray, probabilities: np.ndarray) -> list[Answer]:
         names = self.names

@@ -17,6 +17,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from modelwright.bundle.encode import clean_string
+from modelwright.bundle.pictures import Picture, PictureInvalid, image_bytes, is_reference
 from modelwright.bundle.spelling import (
     is_number,
     iso,
@@ -327,8 +328,39 @@ class DateReader(ColumnReader):
         return _range_cell(self.column, micros, micros / 1e6, found.isoformat(), iso)
 
 
+class ImageReader(ColumnReader):
+    """Images as base64 or data URLs; a form's files and V2's binary tensors arrive as these, too."""
+
+    expected = "an image as base64 or a data URL"
+    error_type = "image_type"
+    logged = False
+    """Rows come from the prediction log: the name of an image stands for one that is not there."""
+
+    def _make_quick(self) -> Callable[[Any], Any]:
+        empty = "" if self.column.nullable else None
+
+        def quick(value: Any) -> Any:
+            return empty if value is None else None
+
+        return quick
+
+    def _read(self, value: Any) -> Cell:
+        if isinstance(value, Picture):  # given through by the project's ``derive``
+            return Cell(value)
+        if not isinstance(value, str):
+            return self._unexpected(value)
+        if is_reference(value):
+            if self.logged:
+                return Cell(value)
+            return self._refuse("this is the log's name of an image; send the image itself", "image_absent")
+        try:
+            return Cell(Picture.sent(image_bytes(value)))
+        except PictureInvalid as error:
+            return self._refuse(error.msg, error.kind)
+
+
 class LooseReader(ColumnReader):
-    """Columns no model reads (identifiers, constants, images): whatever is sent, or nothing."""
+    """Columns no model reads (identifiers, constants): whatever is sent, or nothing."""
 
     def _make_quick(self) -> Callable[[Any], Any]:
         def quick(value: Any) -> Any:
@@ -351,15 +383,18 @@ _READERS: dict[Kind, type[ColumnReader]] = {
     Kind.CATEGORICAL: CategoryReader,
     Kind.TEXT: TextReader,
     Kind.DATETIME: DateReader,
-    Kind.IMAGE: LooseReader,
+    Kind.IMAGE: ImageReader,
     Kind.IDENTIFIER: LooseReader,
     Kind.CONSTANT: LooseReader,
 }
 
 
-def reader_for(column: Column) -> ColumnReader:
-    """The reader of a column's kind."""
-    return _READERS[column.kind](column)
+def reader_for(column: Column, *, logged: bool = False) -> ColumnReader:
+    """The reader of a column's kind; ``logged`` for values as the prediction log keeps them."""
+    reader = _READERS[column.kind](column)
+    if isinstance(reader, ImageReader):
+        reader.logged = logged
+    return reader
 
 
 def _quiet_range(column: Column) -> tuple[float, float]:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 
+from modelwright.bundle.images import ImageColumn, ImageRunner
 from modelwright.bundle.text import TextSettings, Vectoriser
 from modelwright.schema.columns import Column, Kind, TableSchema
 
@@ -29,7 +30,7 @@ _DISTINCT_FLOOR = 100  # ... and more than this many tells rows apart rather tha
 _NEVER_ENCODED = {
     Kind.IDENTIFIER: "it identifies the row",
     Kind.CONSTANT: "it has one value only",
-    Kind.IMAGE: "images are not encoded",
+    Kind.IMAGE: "it has no image encoder",
 }
 
 
@@ -78,14 +79,23 @@ class Packed:
         numbers: float32 [rows, k], NaN = missing.
         strings: object array of ``str`` [rows, m], "" = missing.
         text: The text columns' numbers; ``None`` where there is no text column.
+        images: The image columns' features, float32 [rows, width], a row of zeros where an image is
+            missing; ``None`` where there is no image column.
     """
 
-    __slots__ = ("numbers", "strings", "text")
+    __slots__ = ("images", "numbers", "strings", "text")
 
-    def __init__(self, numbers: np.ndarray, strings: np.ndarray, text: SparseBlock | None = None) -> None:
+    def __init__(
+        self,
+        numbers: np.ndarray,
+        strings: np.ndarray,
+        text: SparseBlock | None = None,
+        images: np.ndarray | None = None,
+    ) -> None:
         self.numbers = numbers
         self.strings = strings
         self.text = text
+        self.images = images
 
     @property
     def rows(self) -> int:
@@ -98,7 +108,8 @@ class Packed:
         if rows.dtype == bool:
             rows = np.flatnonzero(rows)
         text = None if self.text is None else self.text.take(rows)
-        return Packed(self.numbers[rows], self.strings[rows], text)
+        images = None if self.images is None else self.images[rows]
+        return Packed(self.numbers[rows], self.strings[rows], text, images)
 
 
 class NumberColumn(msgspec.Struct, frozen=True, tag="number", omit_defaults=True):
@@ -128,6 +139,24 @@ class TextColumn(msgspec.Struct, frozen=True, tag="text"):
     vectoriser: Vectoriser
 
 
+Encoding = NumberColumn | DateColumn | StringColumn | TextColumn | ImageColumn
+
+
+class Block(NamedTuple):
+    """Neighbouring numbers that one column became.
+
+    Attributes:
+        column: The column's name.
+        kind: What it holds.
+        start, stop: Which of the encoder's numbers.
+    """
+
+    column: str
+    kind: Kind
+    start: int
+    stop: int
+
+
 class Encoder(msgspec.Struct, frozen=True, dict=True):
     """How a table's columns become a graph's inputs.
 
@@ -136,7 +165,7 @@ class Encoder(msgspec.Struct, frozen=True, dict=True):
         ignored: Columns left out, with the reason in words.
     """
 
-    columns: tuple[NumberColumn | DateColumn | StringColumn | TextColumn, ...]
+    columns: tuple[Encoding, ...]
     ignored: dict[str, str] = {}
 
     @classmethod
@@ -146,7 +175,8 @@ class Encoder(msgspec.Struct, frozen=True, dict=True):
         columns: ColumnArrays,
         *,
         features: Sequence[str] | None = None,
-        text: TextSettings = TextSettings(),  # noqa: B008 - an immutable value
+        text: TextSettings | Mapping[str, TextSettings] = TextSettings(),  # noqa: B008 - an immutable value
+        images: Sequence[ImageRunner] = (),
     ) -> Encoder:
         """Learn the encoding from training rows.
 
@@ -154,20 +184,48 @@ class Encoder(msgspec.Struct, frozen=True, dict=True):
             schema: The feature columns.
             columns: Their training values.
             features: The columns to use; all of the schema's by default.
-            text: How text columns are cut into terms.
+            text: How text columns are cut into terms: all, or by name.
+            images: The encoders of image columns; an image column without one is left out.
         """
+        encoders = {runner.column.name: runner.column for runner in images}
         wanted = None if features is None else set(features)
-        used: list[NumberColumn | DateColumn | StringColumn | TextColumn] = []
+        used: list[Encoding] = []
         ignored: dict[str, str] = {}
         for column in schema:
             if wanted is not None and column.name not in wanted:
                 continue
-            found = _fit_column(column, columns[column.name], text)
+            cut = text if isinstance(text, TextSettings) else text.get(column.name, TextSettings())
+            found = encoders.get(column.name) or _fit_column(column, columns[column.name], cut)
             if isinstance(found, str):
                 ignored[column.name] = found
             else:
                 used.append(found)
-        return cls(columns=tuple(used), ignored=ignored)
+        encoder = cls(columns=tuple(used), ignored=ignored)
+        encoder.equip({runner.column.file: runner for runner in images})
+        return encoder
+
+    def equip(self, runners: Mapping[str, ImageRunner]) -> None:
+        """Hand over the image columns' encoders, by file; a struct holds what JSON does, so not these."""
+        self.__dict__["runners"] = {file: runners[file] for file in self.graph_files}
+
+    def equip_from(self, files: Mapping[str, bytes]) -> None:
+        """Load the image columns' encoders from a bundle's checked files."""
+        self.equip({column.file: ImageRunner(column, files[column.file]) for column in self._images})
+
+    @property
+    def graph_files(self) -> tuple[str, ...]:
+        """Files that the image columns' encoders lie in."""
+        return tuple(dict.fromkeys(column.file for column in self._images))
+
+    @property
+    def graphs(self) -> dict[str, bytes]:
+        """The image columns' encoders, by file."""
+        return {file: runner.graph for file, runner in self._runners.items()}
+
+    @property
+    def _runners(self) -> dict[str, ImageRunner]:
+        found: dict[str, ImageRunner] = self.__dict__.get("runners", {})
+        return found
 
     @property
     def columnar(self) -> bool:
@@ -184,7 +242,7 @@ class Encoder(msgspec.Struct, frozen=True, dict=True):
 
     @cached_property
     def number_names(self) -> tuple[str, ...]:
-        """What each number is: ``age``, ``when.month``, and last ``name~word:foo``."""
+        """What each number is: ``age``, ``when.month``, then ``name~word:foo``, and last ``photo~17``."""
         plain: list[str] = []
         for column in self.columns:
             if isinstance(column, NumberColumn):
@@ -192,7 +250,8 @@ class Encoder(msgspec.Struct, frozen=True, dict=True):
             elif isinstance(column, DateColumn):
                 plain.extend(f"{column.name}.{part}" for part in DATE_PARTS)
         texts = (f"{column.name}~{term}" for column in self._texts for term in column.vectoriser.names)
-        return (*plain, *texts)
+        images = (f"{column.name}~{place}" for column in self._images for place in range(column.width))
+        return (*plain, *texts, *images)
 
     @cached_property
     def string_names(self) -> tuple[str, ...]:
@@ -201,12 +260,34 @@ class Encoder(msgspec.Struct, frozen=True, dict=True):
 
     @cached_property
     def text_width(self) -> int:
-        """How many of the numbers, the last ones, come from text."""
+        """How many of the numbers, the last ones before the images', come from text."""
         return sum(column.vectoriser.width for column in self._texts)
+
+    @cached_property
+    def image_width(self) -> int:
+        """How many of the numbers, the last ones, come from images."""
+        return sum(column.width for column in self._images)
+
+    @cached_property
+    def blocks(self) -> tuple[Block, ...]:
+        """Where the numbers of each text and image column are."""
+        found: list[Block] = []
+        start = len(self.number_names) - self.text_width - self.image_width
+        passed: tuple[TextColumn | ImageColumn, ...] = (*self._texts, *self._images)
+        for column in passed:
+            words = isinstance(column, TextColumn)
+            stop = start + (column.vectoriser.width if isinstance(column, TextColumn) else column.width)
+            found.append(Block(column.name, Kind.TEXT if words else Kind.IMAGE, start, stop))
+            start = stop
+        return tuple(found)
 
     @cached_property
     def _texts(self) -> tuple[TextColumn, ...]:
         return tuple(column for column in self.columns if isinstance(column, TextColumn))
+
+    @cached_property
+    def _images(self) -> tuple[ImageColumn, ...]:
+        return tuple(column for column in self.columns if isinstance(column, ImageColumn))
 
     @cached_property
     def _fillers(self) -> tuple[tuple[str, int, Callable[[np.ndarray, np.ndarray, int], None] | None], ...]:
@@ -225,25 +306,38 @@ class Encoder(msgspec.Struct, frozen=True, dict=True):
     def transform(self, columns: ColumnArrays) -> Packed:
         """Encode rows for training; text stays sparse."""
         rows = _row_count(columns)
-        numbers = np.empty((rows, len(self.number_names) - self.text_width), dtype=np.float32)
+        plain = len(self.number_names) - self.text_width - self.image_width
+        numbers = np.empty((rows, plain), dtype=np.float32)
         self._fill_numbers(columns, numbers)
-        return Packed(numbers, self._strings(columns, rows), self._sparse_text(columns, rows))
+        images = None
+        if self._images:
+            images = np.zeros((rows, self.image_width), dtype=np.float32)
+            self._fill_images(columns, images)
+        return Packed(numbers, self._strings(columns, rows), self._sparse_text(columns, rows), images)
 
     def transform_dense(self, columns: ColumnArrays) -> tuple[np.ndarray, np.ndarray]:
-        """Encode rows for serving: ``numbers`` float32 [rows, k + text width], ``strings`` [rows, m]."""
+        """Encode rows for serving: ``numbers`` float32 [rows, all numbers], ``strings`` [rows, m]."""
         rows = _row_count(columns)
-        if not self._texts:
+        if not self._texts and not self._images:
             numbers = np.empty((rows, len(self.number_names)), dtype=np.float32)
             self._fill_numbers(columns, numbers)
             return numbers, self._strings(columns, rows)
         numbers = np.zeros((rows, len(self.number_names)), dtype=np.float32)
         self._fill_numbers(columns, numbers)
-        start = len(self.number_names) - self.text_width
+        start = len(self.number_names) - self.text_width - self.image_width
         for column in self._texts:
             end = start + column.vectoriser.width
             column.vectoriser.fill(columns[column.name], numbers[:, start:end])  # type: ignore[arg-type]
             start = end
+        self._fill_images(columns, numbers[:, start:])
         return numbers, self._strings(columns, rows)
+
+    def _fill_images(self, columns: ColumnArrays, target: np.ndarray) -> None:
+        start = 0
+        for column in self._images:
+            end = start + column.width
+            self._runners[column.file].fill(columns[column.name], target[:, start:end])
+            start = end
 
     def _fill_numbers(self, columns: ColumnArrays, numbers: np.ndarray) -> None:
         with np.errstate(over="ignore"):
@@ -283,9 +377,7 @@ class Encoder(msgspec.Struct, frozen=True, dict=True):
         )
 
 
-def _fit_column(
-    column: Column, values: np.ndarray, text: TextSettings
-) -> NumberColumn | DateColumn | StringColumn | TextColumn | str:
+def _fit_column(column: Column, values: np.ndarray, text: TextSettings) -> Encoding | str:
     """The encoding of one column, or the reason why it has none."""
     match column.kind:
         case Kind.NUMERIC | Kind.INTEGER | Kind.BOOLEAN:

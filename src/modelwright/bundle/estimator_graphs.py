@@ -16,8 +16,11 @@ from sklearn.linear_model._base import LinearClassifierMixin, LinearModel
 
 from modelwright.bundle.boosters import Booster, read_lightgbm, read_xgboost
 from modelwright.bundle.estimators import LeastSquaresClassifier
+from modelwright.bundle.fusion import LateFusion
+from modelwright.bundle.fusion_graph import add_fusion, add_kernel
 from modelwright.bundle.graph import DOUBLE, INT64, Graph, NotExportable
 from modelwright.bundle.graph_outputs import Classes, Clusters, Outputs, Value, argmax, dense, normalised
+from modelwright.bundle.kernels import KernelRidgeClassifier
 from modelwright.bundle.neighbours import NeighborsClassifier, NeighborsRegressor
 from modelwright.bundle.neighbours_graph import add_own_neighbours, add_sklearn_neighbours
 from modelwright.bundle.trees import add_exact_sum, add_forest, histogram_forest, sklearn_forest
@@ -226,10 +229,24 @@ def _add_centres(graph: Graph, features: str, estimator: Any) -> Outputs:
     return Clusters(graph.add("ArgMin", distances, axis=1, keepdims=0), distances)
 
 
+def _add_late_fusion(graph: Graph, features: str, estimator: LateFusion) -> Outputs:
+    return add_fusion(graph, features, estimator, _add_member)
+
+
+def _add_member(graph: Graph, features: str, member: Any) -> Classes:
+    adder = adder_for(member)
+    found = None if adder is None else adder(graph, features, member)
+    if not isinstance(found, Classes):
+        raise NotExportable(f"{type(member).__name__} has no graph of ours to be part of a fusion.")
+    return found
+
+
 _ADDERS: tuple[tuple[type | tuple[type, ...], Adder], ...] = (
     (_FORESTS, _add_forest_model),
     (_HISTOGRAMS, _add_histogram),
     (LeastSquaresClassifier, _add_least_squares),
+    (KernelRidgeClassifier, add_kernel),
+    (LateFusion, _add_late_fusion),
     (linear_model.LogisticRegression, _add_logistic),
     (calibration.CalibratedClassifierCV, _add_calibrated),
     (svm.LinearSVR, _add_linear_regression),

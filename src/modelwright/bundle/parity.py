@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,7 @@ class Expected:
         scores: float64, probabilities, distances or values.
         classes: Classification: the label that each column of ``scores`` stands for.
         scale: What differences are divided by.
+        threshold: Two labels: decides ``labels`` and those of the graph, as they are answered.
     """
 
     rows: int
@@ -36,6 +37,7 @@ class Expected:
     scores: np.ndarray
     classes: np.ndarray | None
     scale: float
+    threshold: float | None = None
 
     @classmethod
     def of(
@@ -47,6 +49,7 @@ class Expected:
         task: Task,
         *,
         spread: float | None = None,
+        threshold: float | None = None,
     ) -> Expected:
         """Ask the trained model; it is not needed for the certificate afterwards.
 
@@ -56,6 +59,7 @@ class Expected:
             task: What the model does.
             spread: Regression: the target's standard deviation, which differences are relative to; by
                 default that of the model's own answers, which is smaller and so stricter.
+            threshold: Two labels: the second one is answered from this probability on.
         """
         packed = encoder.transform(columns)
         if not packed.rows:
@@ -64,7 +68,10 @@ class Expected:
         with _one_thread(estimator):
             labels, scores = _answers(estimator, matrix, task)
         classes = np.asarray(estimator.classes_).astype(np.int64) if task is Task.CLASSIFICATION else None
-        return cls(packed.rows, labels, scores, classes, _scale(scores, task, spread))
+        found = cls(packed.rows, labels, scores, classes, _scale(scores, task, spread), threshold)
+        if threshold is None:
+            return found
+        return replace(found, labels=_decided(found.in_width(slice(None), 2), threshold))
 
     def in_width(self, rows: slice, width: int) -> np.ndarray:
         """Scores of some rows, a class that the model never saw having probability 0."""
@@ -84,9 +91,12 @@ def certify(  # noqa: PLR0917 - the parts of one trained model, in the order the
     task: Task,
     *,
     spread: float | None = None,
+    threshold: float | None = None,
 ) -> Parity:
     """Send every row of ``columns`` through the trained model and its graph; see ``Expected.of``."""
-    expected = Expected.of(preprocessor, estimator, encoder, columns, task, spread=spread)
+    expected = Expected.of(
+        preprocessor, estimator, encoder, columns, task, spread=spread, threshold=threshold
+    )
     return compared(GraphRunner(onnx_bytes), expected, encoder, columns)
 
 
@@ -98,12 +108,17 @@ def compared(runner: GraphRunner, expected: Expected, encoder: Encoder, columns:
         part = {name: values[rows] for name, values in columns.items()}
         outputs = runner.run(*encoder.transform_dense(part))
         if expected.labels is not None:
-            differing.update((np.flatnonzero(outputs[0] != expected.labels[rows]) + rows.start).tolist())
+            given = _decided(outputs[-1], expected.threshold) if expected.threshold else outputs[0]
+            differing.update((np.flatnonzero(given != expected.labels[rows]) + rows.start).tolist())
         gap = np.abs(outputs[-1].astype(np.float64) - expected.in_width(rows, runner.width))
         largest = max(largest, float(np.max(gap, initial=0.0)) / expected.scale)
         if not np.isfinite(gap).all():
             largest = float("inf")
     return Parity(rows=expected.rows, labels_differ=len(differing), max_difference=largest)
+
+
+def _decided(probabilities: np.ndarray, threshold: float) -> np.ndarray:
+    return np.asarray(probabilities[:, 1].astype(np.float32) >= np.float32(threshold), dtype=np.int64)
 
 
 @contextmanager

@@ -56,7 +56,8 @@ class Preprocessor(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         flagged: Positions of the numbers that were missing in training; each gets an indicator.
         means, scales: What is subtracted and divided by; empty without scaling.
         categories: Kept categories of each string, in the order of their slots.
-        text_width: Numbers that come from text, passed through as they are.
+        text_width, image_width: Numbers that come from text, and after them from images; passed
+            through as they are.
     """
 
     recipe: Recipe
@@ -68,6 +69,7 @@ class Preprocessor(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     scales: tuple[float, ...] = ()
     categories: tuple[tuple[str, ...], ...] = ()
     text_width: int = 0
+    image_width: int = 0
 
     @classmethod
     def fit(cls, packed: Packed, recipe: Recipe, *, encoder: Encoder | None = None) -> Preprocessor:
@@ -82,7 +84,8 @@ class Preprocessor(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         columns = [_Column.of(numbers[:, slot], recipe) for slot in range(numbers.shape[1])]
         flagged = [slot for slot, column in enumerate(columns) if column.gaps and recipe.impute]
         width = 0 if packed.text is None else packed.text.width
-        number_names = tuple(f"number {slot}" for slot in range(numbers.shape[1] + width))
+        image_width = 0 if packed.images is None else packed.images.shape[1]
+        number_names = tuple(f"number {slot}" for slot in range(numbers.shape[1] + width + image_width))
         string_names = tuple(f"string {slot}" for slot in range(packed.strings.shape[1]))
         return cls(
             recipe=recipe,
@@ -96,6 +99,7 @@ class Preprocessor(msgspec.Struct, frozen=True, kw_only=True, dict=True):
                 _kept_categories(packed.strings[:, slot], recipe) for slot in range(packed.strings.shape[1])
             ),
             text_width=width,
+            image_width=image_width,
         )
 
     @property
@@ -104,9 +108,19 @@ class Preprocessor(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return self.text_width > 0
 
     @property
+    def passed_width(self) -> int:
+        """How many numbers, the last ones, are passed through: those of text and images."""
+        return self.text_width + self.image_width
+
+    @property
     def plain_width(self) -> int:
-        """How many numbers come in beside text's."""
-        return len(self.number_names) - self.text_width
+        """How many numbers come in beside those."""
+        return len(self.number_names) - self.passed_width
+
+    @property
+    def passed_start(self) -> int:
+        """The matrix's column at which those that are passed through begin."""
+        return len(self.feature_names) - self.passed_width
 
     @cached_property
     def widths(self) -> tuple[int, ...]:
@@ -133,8 +147,10 @@ class Preprocessor(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         codes = self._codes(packed.strings)
         numbers = self._numbers(packed.numbers)
         if packed.text is None:
-            return np.hstack([numbers, self._spread(codes)]) if self.categories else numbers
-        return self._sparse_matrix(numbers, codes, packed.text)
+            blocks = [numbers, *([self._spread(codes)] if self.categories else [])]
+            blocks += [] if packed.images is None else [packed.images]
+            return np.hstack(blocks) if len(blocks) > 1 else numbers
+        return self._sparse_matrix(numbers, codes, packed.text, packed.images)
 
     def _numbers(self, numbers: np.ndarray) -> np.ndarray:
         """Imputed and scaled numbers, then the indicators of missing ones, in one new array."""
@@ -183,7 +199,9 @@ class Preprocessor(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         starts = itertools.accumulate(self.widths, initial=0)
         return np.array(list(starts)[: len(self.widths)], dtype=np.int64)
 
-    def _sparse_matrix(self, numbers: np.ndarray, codes: np.ndarray, text: SparseBlock) -> csr_matrix:
+    def _sparse_matrix(
+        self, numbers: np.ndarray, codes: np.ndarray, text: SparseBlock, images: np.ndarray | None
+    ) -> csr_matrix:
         from scipy import sparse
 
         blocks = [sparse.csr_matrix(numbers)]
@@ -197,6 +215,8 @@ class Preprocessor(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         blocks.append(
             sparse.csr_matrix((text.data, text.indices, text.indptr), shape=(text.rows, text.width))
         )
+        if images is not None:
+            blocks.append(sparse.csr_matrix(images))
         matrix = sparse.hstack(blocks, format="csr", dtype=np.float32)
         matrix.sort_indices()
         return matrix

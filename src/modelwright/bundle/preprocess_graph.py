@@ -26,12 +26,12 @@ def add_preprocessor(
 ) -> str:
     """Add the preprocessor's nodes; returns the float32 matrix's name."""
     blocks: list[str] = []
-    text = None
+    passed = None
     if numbers is not None:
         plain: str | None = numbers
-        if preprocessor.text_width:
+        if preprocessor.passed_width:
             width = preprocessor.plain_width
-            text = graph.columns(numbers, width, width + preprocessor.text_width)
+            passed = graph.columns(numbers, width, width + preprocessor.passed_width)
             plain = graph.columns(numbers, 0, width) if width else None
         if plain is not None:
             blocks += _number_blocks(graph, preprocessor, plain)
@@ -39,8 +39,8 @@ def add_preprocessor(
         codes = _codes(graph, preprocessor, strings)
         ordinal = preprocessor.recipe.categories == "ordinal"
         blocks.append(graph.cast(codes, FLOAT) if ordinal else _one_hot(graph, preprocessor, codes))
-    if text is not None:
-        blocks.append(text)
+    if passed is not None:
+        blocks.append(passed)
     return graph.concat(blocks)
 
 

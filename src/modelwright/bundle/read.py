@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from modelwright.bundle.derive import Derive
 from modelwright.bundle.encode import ColumnArrays, Encoder
 from modelwright.bundle.format import BundleSchema, Manifest, ModelEntry
 from modelwright.bundle.integrity import NO_SEAL, content_hash, seal_of, sha256
+from modelwright.bundle.pictures import blank
 from modelwright.bundle.rows import RowReader
 from modelwright.bundle.session import GraphRunner
 from modelwright.errors import ExitCode, ModelwrightError
@@ -31,6 +33,7 @@ from modelwright.schema.columns import Column, Kind
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,200}")
 _MANIFEST_LIMIT = 64 * 1024 * 1024
 _BATCH = 256
+_COMPILED = "__pycache__"
 _REQUIRED = (layout.SCHEMA, layout.ENCODING, layout.REFERENCE)
 _RESTORE = "Restore it from where it was made, or train and register a new version."
 
@@ -144,12 +147,11 @@ class Bundle:
         Raises:
             BundleInvalid: A model cannot answer at all.
         """
-        columns = {column.name: _plausible(column) for column in self.schema.features}
-        many = {name: np.repeat(values, 8) for name, values in columns.items()}
         try:
             for _ in range(runs):
+                columns = {column.name: _plausible(column) for column in self.schema.features}
                 self.answer(columns)
-                self.answer(many)
+                self.answer({name: np.repeat(values, 8) for name, values in columns.items()})
         # ONNX Runtime raises classes of its own making; whichever it is, this bundle cannot serve.
         except Exception as error:
             raise BundleInvalid(
@@ -157,6 +159,7 @@ class Bundle:
             ) from error
 
 
+@dataclass(frozen=True)
 class Description:
     """A bundle's words without its models: enough to read rows and to compare them with training.
 
@@ -167,12 +170,10 @@ class Description:
         reference: Its profile of the training data, as bytes of JSON.
     """
 
-    def __init__(self, manifest: Manifest, files: dict[str, bytes]) -> None:
-        self.manifest = manifest
-        self.schema = _decode(files, layout.SCHEMA, BundleSchema)
-        self.reference: bytes = files[layout.REFERENCE]
-        source = files.get(layout.DERIVE)
-        self.rows = RowReader(self.schema, None if source is None else Derive(_text(source)))
+    manifest: Manifest
+    schema: BundleSchema
+    rows: RowReader
+    reference: bytes
 
 
 def describe(path: Path | str) -> Description:
@@ -181,7 +182,11 @@ def describe(path: Path | str) -> Description:
     Raises:
         BundleInvalid: As ``verify``.
     """
-    return Description(*_read_checked(Path(path)))
+    manifest, files = _read_checked(Path(path))
+    schema = _decode(files, layout.SCHEMA, BundleSchema)
+    source = files.get(layout.DERIVE)
+    rows = RowReader(schema, None if source is None else Derive(_text(source)))
+    return Description(manifest, schema, rows, files[layout.REFERENCE])
 
 
 def verify(path: Path | str) -> Manifest:
@@ -231,7 +236,9 @@ def _list_files(folder: Path) -> set[str]:
     """Names of the folder's files; refuses anything else in it."""
     try:
         with os.scandir(folder) as entries:
-            found = sorted(entries, key=lambda entry: entry.name)
+            # Installers compile derive.py where it lies; what they leave is never read.
+            listed = (entry for entry in entries if entry.name != _COMPILED)
+            found = sorted(listed, key=lambda entry: entry.name)
     except NotADirectoryError as error:
         raise BundleInvalid(f"{folder} is a file; a bundle is a folder.", _point_to(folder.parent)) from error
     except FileNotFoundError as error:
@@ -366,6 +373,10 @@ def _load_model(
         raise BundleInvalid(
             f"The bundle's file '{layout.ENCODING}' says nothing of model '{entry.name}'.", _RESTORE
         )
+    for name in encoder.graph_files:
+        if name not in files:
+            raise BundleInvalid(f"The bundle does not list the file '{name}', which it needs.", _RESTORE)
+    _equip(encoder, files)
     try:
         return LoadedModel(entry, encoder, files[entry.file], threads=threads)
     except MemoryError as error:
@@ -377,6 +388,19 @@ def _load_model(
     except Exception as error:
         raise BundleInvalid(
             f"The bundle's file '{entry.file}' cannot be loaded by ONNX Runtime: {error}.", _RESTORE
+        ) from error
+
+
+def _equip(encoder: Encoder, files: dict[str, bytes]) -> None:
+    try:
+        encoder.equip_from(files)
+    except ModelwrightError:
+        raise
+    # The same as for a model's graph.
+    except Exception as error:
+        names = ", ".join(encoder.graph_files)
+        raise BundleInvalid(
+            f"The bundle's image encoder ({names}) cannot be loaded by ONNX Runtime: {error}.", _RESTORE
         ) from error
 
 
@@ -393,5 +417,8 @@ def _plausible(column: Column) -> np.ndarray:
     if column.kind is Kind.DATETIME:
         return np.array([int((column.observed_min or 0.0) * 1e6)], dtype=np.int64).view("datetime64[us]")
     values = np.empty(1, dtype=object)
+    if column.kind is Kind.IMAGE:
+        values[0] = blank()
+        return values
     values[0] = column.categories[0] if column.categories else str(column.example or "a")
     return values

@@ -78,15 +78,20 @@ class Reading:
 class TableReader:
     """Reads rows of one table.
 
+    Args:
+        schema: The table.
+        remark_extras: Warn of columns that the table does not have.
+        logged: The rows are as the prediction log keeps them, with names in place of images.
+
     Attributes:
         schema: The table.
         readers: One for each of its columns, in order; ``readers[i].quick`` and ``.read`` say what a
             value means.
     """
 
-    def __init__(self, schema: TableSchema, *, remark_extras: bool = True) -> None:
+    def __init__(self, schema: TableSchema, *, remark_extras: bool = True, logged: bool = False) -> None:
         self.schema = schema
-        self.readers: tuple[ColumnReader, ...] = tuple(reader_for(column) for column in schema)
+        self.readers: tuple[ColumnReader, ...] = tuple(reader_for(column, logged=logged) for column in schema)
         self._names = schema.names
         self._numeric = tuple(reader for reader in self.readers if isinstance(reader, NumberReader))
         self._others = tuple(reader for reader in self.readers if not isinstance(reader, NumberReader))
@@ -195,12 +200,14 @@ class RowReader:
         features: The reader of what ``derive`` gives; the same as ``inputs`` without a ``derive``.
     """
 
-    def __init__(self, schema: BundleSchema, derive: Derive | None = None) -> None:
+    def __init__(self, schema: BundleSchema, derive: Derive | None = None, *, logged: bool = False) -> None:
         self.schema = schema
-        self.inputs = TableReader(schema.inputs)
+        self.inputs = TableReader(schema.inputs, logged=logged)
         self.joiner = None if schema.lookup is None else Joiner(schema.lookup)
         self.derive = derive
-        self.features = TableReader(schema.features, remark_extras=False) if derive else self.inputs
+        self.features = (
+            TableReader(schema.features, remark_extras=False, logged=logged) if derive else self.inputs
+        )
 
     def read(self, rows: Sequence[Any], *, now: datetime | None = None) -> Reading:
         """Read ``rows``; never raises for anything a row holds.

@@ -22,10 +22,7 @@ class GraphRunner:
     """
 
     def __init__(self, graph: bytes, *, threads: int = 1) -> None:
-        onnxruntime.disable_telemetry_events()
-        self._session = onnxruntime.InferenceSession(
-            graph, _session_options(threads), providers=["CPUExecutionProvider"]
-        )
+        self._session = session_of(graph, threads=threads)
         inputs = {entry.name for entry in self._session.get_inputs()}
         self._numbers = "numbers" in inputs
         self._strings = "strings" in inputs
@@ -49,6 +46,12 @@ class GraphRunner:
             feed["strings"] = strings
         outputs: list[np.ndarray] = self._run(self.outputs, feed)
         return outputs
+
+
+def session_of(graph: bytes, *, threads: int = 1) -> Any:
+    """ONNX Runtime's session of a graph."""
+    onnxruntime.disable_telemetry_events()
+    return onnxruntime.InferenceSession(graph, _session_options(threads), providers=["CPUExecutionProvider"])
 
 
 def _session_options(threads: int) -> Any:

@@ -119,6 +119,7 @@ def _lay_out(contents: BundleContents) -> tuple[tuple[ModelEntry, ...], dict[str
     entries = []
     for model, name in zip(contents.models, _graph_names(contents.models), strict=True):
         files[name] = model.graph
+        files |= model.encoder.graphs
         entries.append(msgspec.structs.replace(model.entry, file=name))
     return tuple(entries), files
 

@@ -162,5 +162,5 @@ class Answering:
 
 def _fields(answer: Answer) -> dict[str, Any]:
     """An answer without what it has not."""
-    fields = ("prediction", "prediction_name", "confidence", "probabilities")
+    fields = ("prediction", "prediction_name", "confidence", "probabilities", "score", "threshold")
     return {name: getattr(answer, name) for name in fields if getattr(answer, name) is not None}

@@ -35,6 +35,7 @@ class Season:
         calm: Whether nothing may be noticed.
         features: What drift must name, where features changed.
         quality: Whether answers become wrong, so that quality must be named.
+        learnable: Whether a version that learns it is better, and so must answer in the end.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Season:
     calm: bool = False
     features: tuple[str, ...] = ()
     quality: bool = False
+    learnable: bool = False
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,7 @@ retrain:
   on_drift: true
   quality: {{{self.metric}: 0.85, window: 200}}
   cooldown: {_QUICK}
-  newest: 1500                  # what was sent last counts: the window moves with the world
+  newest: 1200                  # what was sent last counts: the window moves with the world
   watch: {{time: 20s, labels: 50}}
 """
 
@@ -162,8 +164,16 @@ def iris(seed: int = 0) -> World:
         seasons=(
             Season("spring", "Flowers as in training.", calm=True),
             Season("summer", "Hardly a setosa any more, mostly virginica.", features=names[2:]),
-            Season("autumn", "A new gauge tells petals in millimetres.", features=names[2:], quality=True),
-            Season("winter", "Botanists call every versicolor a virginica from now on.", quality=True),
+            Season(
+                "autumn",
+                "A new gauge tells petals in millimetres.",
+                features=names[2:],
+                quality=True,
+                learnable=True,
+            ),
+            Season(
+                "winter", "Botanists call every versicolor a virginica now.", quality=True, learnable=True
+            ),
         ),
         streams={
             "spring": plain,

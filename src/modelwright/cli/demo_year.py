@@ -6,7 +6,7 @@ Nobody helps the service: what it noticed, trained, judged and released is read 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -18,9 +18,13 @@ from modelwright.store.ports import Store
 from modelwright.store.records import EventRecord, JobRecord, JobState
 
 NOTICED = ("drift", "quality", "alarm")
+_TOLD = {
+    *NOTICED, "retrain_asked", "retrain_failed", "retrain_refused", "version", "promoted", "rollout",
+    "rolled_back",
+}  # fmt: skip
 _ENDED = frozenset({JobState.PROMOTED, JobState.REJECTED, JobState.FAILED, JobState.CANCELLED})
 _BATCH = 50
-_REST = 0.25  # seconds between two batches: some hundred rows a second
+_REST = 0.25  # seconds between two batches: not quite two hundred rows a second
 
 
 @dataclass
@@ -33,6 +37,7 @@ class Account:
         alarms: What was noticed.
         jobs: Retrainings that began.
         events: All events of it.
+        standing: What was noticed before and is not over: it is not told again.
         missing: What should have happened and did not, or the other way round.
     """
 
@@ -42,12 +47,13 @@ class Account:
     alarms: list[EventRecord] = field(default_factory=list)
     jobs: list[JobRecord] = field(default_factory=list)
     events: list[EventRecord] = field(default_factory=list)
+    standing: set[str] = field(default_factory=set)
     missing: list[str] = field(default_factory=list)
 
     @property
     def named(self) -> set[str]:
-        """What drift was told of."""
-        return {str(alarm.data.get("name", "")) for alarm in self.alarms}
+        """What the service says is not as it was."""
+        return {str(alarm.data.get("name", "")) for alarm in self.alarms} | self.standing
 
     @property
     def ended(self) -> list[JobRecord]:
@@ -95,7 +101,7 @@ class Year:
                 self._send(account)
                 self._read(account)
                 for event in account.events:
-                    if event.sequence not in told:
+                    if event.kind in _TOLD and event.sequence not in told:
                         told.add(event.sequence)
                         self._tell(f"  {event.time.astimezone():%H:%M:%S} {event.kind}: {event.message}")
                 time.sleep(_REST)
@@ -106,14 +112,17 @@ class Year:
         """Some rows, and the truth of each."""
         drawn = self._world.draw(account.season, _BATCH)
         rows = [dict(zip(drawn.names, row, strict=True)) for row in drawn.rows.tolist()]
-        for answer, truth in zip(self._client.predict(rows), drawn.truths.tolist(), strict=True):
-            self._client.feedback(answer.prediction_id, truth)
+        answers = self._client.predict(rows)
+        self._client.feedback_many({
+            answer.prediction_id: truth for answer, truth in zip(answers, drawn.truths.tolist(), strict=True)
+        })  # fmt: skip
         account.rows += len(rows)
 
     def _read(self, account: Account) -> None:
         project = self._world.name
         events = self._store.events.list(project, limit=500)
         account.events = [event for event in events[::-1] if event.time >= account.began]
+        account.standing = _standing(event for event in events[::-1] if event.time < account.began)
         account.alarms = [event for event in account.events if event.kind in NOTICED]
         account.jobs = [job for job in self._store.jobs.list(project) if job.created >= account.began]
 
@@ -121,7 +130,19 @@ class Year:
         if account.season.calm:
             return account.rows >= self._calm_rows
         busy = any(job.state not in _ENDED for job in account.jobs)
-        return bool(account.ended) and not busy and not _missing(account)
+        return not busy and not _missing(account)
+
+
+def _standing(events: Iterable[EventRecord]) -> set[str]:
+    """What alarms stand after these events, the oldest first."""
+    found: set[str] = set()
+    for event in events:
+        name = str(event.data.get("name", ""))
+        if event.kind in NOTICED:
+            found.add(name)
+        elif event.kind.removesuffix("_over") in NOTICED:
+            found.discard(name)
+    return found
 
 
 def _missing(account: Account) -> list[str]:
@@ -131,7 +152,7 @@ def _missing(account: Account) -> list[str]:
         wrong = [f"A false alarm: {alarm.message}" for alarm in account.alarms]
         return wrong + [f"A retraining without need: {job.reason}" for job in account.jobs]
     found = []
-    if not account.alarms:
+    if not account.named:
         found.append("Nothing was noticed.")
     lacking = [name for name in season.features if name not in account.named]
     if season.features and lacking:
@@ -142,6 +163,8 @@ def _missing(account: Account) -> list[str]:
         found.append("Nothing was retrained.")
     elif not account.ended:
         found.append("No retraining came to its end.")
+    elif season.learnable and not any(job.state is JobState.PROMOTED for job in account.ended):
+        found.append("No version that learned the new world was promoted.")
     found += [f"A retraining failed: {job.error}" for job in account.ended if job.state is JobState.FAILED]
     return found
 

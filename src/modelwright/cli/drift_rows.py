@@ -47,8 +47,10 @@ class Collected:
 
 def collect(rows: Iterable[Row], bundle: Bundle, *, answer: bool = True) -> Collected:
     """Read every row; where a value is missing or out of bounds, that is what is to be measured."""
-    lenient = RowReader(_lenient(bundle.schema), bundle.rows.derive)
-    lenient.joiner = bundle.rows.joiner
+    # Rows may come from the log, which keeps an image's name only: whether there was one is compared.
+    reader = RowReader(bundle.schema, bundle.rows.derive, logged=True)
+    lenient = RowReader(_lenient(bundle.schema), bundle.rows.derive, logged=True)
+    reader.joiner = lenient.joiner = bundle.rows.joiner
     found = Collected()
     columns: list[dict[str, np.ndarray]] = []
     predictions: list[dict[str, np.ndarray]] = []
@@ -58,7 +60,7 @@ def collect(rows: Iterable[Row], bundle: Bundle, *, answer: bool = True) -> Coll
         if not good:
             continue
         values = [row.values for row in good]
-        strict = bundle.rows.read(values)
+        strict = reader.read(values)
         reading = lenient.read(values) if strict.errors else strict
         kept = _kept(good, reading, found)
         columns.append({name: array[kept] for name, array in reading.columns.items()})

@@ -30,6 +30,7 @@ SECTIONS = START, MAKE, USE, SEE = "Begin", "Make and release", "Serve and predi
 VERBS: dict[str, Entry] = {
     "up": Entry("up", START, "Do it all: read, train, check, register, serve."),
     "init": Entry("init", START, "Start a project in a new folder."),
+    "new": Entry("new", START, "Begin a project of your own from an example."),
     "check": Entry("check", START, "Tell every mistake in a project file."),
     "data": Entry("data", MAKE, "Look at a project's data."),
     "train": Entry("train", MAKE, "Train the candidates and register the winner."),
@@ -41,6 +42,7 @@ VERBS: dict[str, Entry] = {
     "jobs": Entry("jobs", MAKE, "List a project's retrainings, or cancel one."),
     "worker": Entry("worker", MAKE, "Do a project's retrainings."),
     "bundle": Entry("bundle", MAKE, "Examine a bundle."),
+    "package": Entry("package", MAKE, "Make a Python package of a version."),
     "serve": Entry("serve", USE, "Serve released versions over HTTP."),
     "predict": Entry("predict", USE, "Answer rows from a file or the command line."),
     "evaluate": Entry("evaluate", USE, "Measure a running service with labelled rows."),
@@ -48,6 +50,7 @@ VERBS: dict[str, Entry] = {
     "drift": Entry("drift", USE, "Tell whether rows are distributed as the training data was."),
     "feedback": Entry("feedback", USE, "Tell what was true of predictions."),
     "keys": Entry("keys", USE, "Make, list and revoke API keys."),
+    "deploy": Entry("deploy", USE, "Write the files that other programs run a project by."),
     "top": Entry("top", SEE, "Show what a running server does now."),
     "dashboard": Entry("dashboard", SEE, "Show all projects of this machine in a browser."),
     "why": Entry("why", SEE, "Say where an answer came from."),

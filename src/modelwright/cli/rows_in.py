@@ -36,6 +36,7 @@ FORMS = {
 }
 _NUMBERS = frozenset({Kind.NUMERIC, Kind.INTEGER})
 _BATCH = 2048
+_LONGEST_PATH = 4096
 _LONGEST_FIELD = 2**31 - 1
 
 
@@ -81,7 +82,7 @@ def read_words(words: Sequence[str], schema: TableSchema) -> Iterator[Row]:
                 + " ".join(_example(name) for name in schema.names[:3]),
             )
     if pairs:
-        yield Row("the row", pairs)
+        yield from with_images(iter([Row("the row", pairs)]), schema, Path())
 
 
 def read_file(
@@ -102,6 +103,42 @@ def read_file(
     if Path(path).is_dir():
         yield from _folder(path, schema, missing)
         return
+    rows = _file_rows(path, form, schema, missing)
+    yield from with_images(rows, schema, Path() if path == "-" else Path(path).parent)
+
+
+def with_images(rows: Iterator[Row], schema: TableSchema, folder: Path) -> Iterator[Row]:
+    """Rows with the images in them that they name by their files' paths, as a client would send them."""
+    names = [column.name for column in schema if column.kind is Kind.IMAGE]
+    if not names:
+        yield from rows
+        return
+    from modelwright.bundle.pictures import data_url
+
+    for row in rows:
+        values = row.values
+        if isinstance(values, dict):
+            for name in names:
+                file = _image_file(values.get(name), folder)
+                if file is not None:
+                    values = {**values, name: data_url(file.read_bytes())}
+        yield Row(row.place, values)
+
+
+def _image_file(value: object, folder: Path) -> Path | None:
+    """The file that a cell names, if it is one; a path is short, and base64 of an image is not."""
+    if not isinstance(value, str) or not 0 < len(value) <= _LONGEST_PATH:
+        return None
+    try:
+        file = folder / Path(value).expanduser()
+        return file if file.is_file() else None
+    except (OSError, ValueError, RuntimeError):  # no path at all
+        return None
+
+
+def _file_rows(
+    path: str, form: str | None, schema: TableSchema, missing: Sequence[str] | None
+) -> Iterator[Row]:
     form = form or (None if path == "-" else form_of(path))
     if form is None and path != "-":
         raise InputUnreadable(

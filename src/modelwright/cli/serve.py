@@ -24,11 +24,21 @@ if TYPE_CHECKING:
         ("modelwright serve examples/iris", "the version that was released last, and every later one"),
         ("modelwright serve --port 8080 --workers 4", "the project here, four processes"),
         ("modelwright serve --bundle .modelwright/bundles/v3", "this bundle, whatever is released"),
+        (
+            "modelwright serve --bundle s3://bucket/models/iris/v3",
+            "one in object storage, fetched and checked",
+        ),
         ("modelwright serve fraud iris", "two projects in one server, the first also at the root"),
     ],
 )
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
-@click.option("--bundle", "bundles", multiple=True, metavar="DIR", help="Serve this bundle; may be repeated.")
+@click.option(
+    "--bundle",
+    "bundles",
+    multiple=True,
+    metavar="DIR",
+    help="Serve this bundle (also s3://…); may be repeated.",
+)
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on; 0 takes a free one.")
 @click.option("--host", help="Address to listen on. Default: this machine only.")
 @click.option(
@@ -135,7 +145,7 @@ def _targets(
     """What was named, the settings of the first project (or of this folder), and its retraining threshold."""
     from modelwright.cli.context import open_project
     from modelwright.project.settings import resolve
-    from modelwright.serve.plan import bundle_target, is_bundle, project_target
+    from modelwright.serve.plan import bundle_target, is_bundle, project_target, stored_target
 
     targets: list[Target] = []
     settings: Settings | None = None
@@ -148,8 +158,11 @@ def _targets(
         targets.append(project_target(project, own))
         if settings is None:
             settings, threshold = own, project.file.retrain.new_samples
-    targets += [bundle_target(Path(bundle)) for bundle in bundles]
-    return targets, settings or resolve(flags=flags), threshold
+    settings = settings or resolve(flags=flags)
+    for bundle in bundles:
+        stored = bundle.startswith("s3://")
+        targets.append(stored_target(bundle, settings.work_dir) if stored else bundle_target(Path(bundle)))
+    return targets, settings, threshold
 
 
 def _tell(terminal: Terminal, ready: Readiness) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, overload
 
@@ -77,6 +77,11 @@ class AsyncClient:
     async def feedback(self, prediction_id: str, target: Cell) -> dict[str, Any]:
         """Say what was true of a prediction; see ``sync.Client.feedback``."""
         return await self._ask(messages.feedback(prediction_id, target), dict[str, Any])
+
+    async def feedback_many(self, truths: Mapping[str, Cell]) -> int:
+        """Say what was true of many predictions; see ``sync.Client.feedback_many``."""
+        told = [await self._ask(request, dict[str, Any]) for request in messages.feedback_many(truths)]
+        return sum(int(each["stored"]) for each in told)
 
     async def health(self) -> Health:
         """How the server is; see ``sync.Client.health``."""

@@ -33,12 +33,16 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
         prediction_name: What people call it.
         confidence: Its probability, where there is one.
         probabilities: Of each label by name, where there are.
+        score: Probability of the second label, where a threshold decides.
+        threshold: The second label is answered from this score on.
     """
 
     prediction: Scalar | None = None
     prediction_name: str | None = None
     confidence: float | None = None
     probabilities: dict[str, float] | None = None
+    score: float | None = None
+    threshold: float | None = None
 
 
 class Prediction(Output, frozen=True, kw_only=True):

@@ -88,6 +88,14 @@ def feedback(prediction_id: str, target: Any) -> Request:
     return Request(method="POST", path="feedback", body=msgspec.json.encode(body))
 
 
+def feedback_many(truths: Mapping[str, Cell]) -> Iterator[Request]:
+    """The requests that tell many truths, as many as it takes."""
+    told = [{"prediction_id": id, "target": _cell(target)} for id, target in truths.items()]
+    for place in range(0, len(told), CHUNK):
+        body = {"feedback": told[place : place + CHUNK]}
+        yield Request(method="POST", path="feedback", body=msgspec.json.encode(body))
+
+
 def health() -> Request:
     """The request that asks how the server is."""
     return Request(method="GET", path="health")

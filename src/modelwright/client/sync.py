@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, overload
 
@@ -99,6 +99,11 @@ class Client:
     def feedback(self, prediction_id: str, target: Cell) -> dict[str, Any]:
         """Say what was true of a prediction; said again, the last word counts. Raises as ``predict``."""
         return self._ask(messages.feedback(prediction_id, target), dict[str, Any])
+
+    def feedback_many(self, truths: Mapping[str, Cell]) -> int:
+        """Say what was true of many predictions, by id; how many were new. Raises as ``predict``."""
+        told = [self._ask(request, dict[str, Any]) for request in messages.feedback_many(truths)]
+        return sum(int(each["stored"]) for each in told)
 
     def health(self) -> Health:
         """How the server is; also one that is not ready. Raises ``Unreachable``."""

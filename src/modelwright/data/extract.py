@@ -6,6 +6,7 @@ import datetime
 import decimal
 import uuid
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,12 @@ def read_query(source: SqlSource, base: Path) -> pa.Table:
         ExtractFailed: The database refused (see ``store.extract``).
     """
     tables = []
-    for names, rows in stream_rows(source.url, source.query, base=base):
-        _check_names(names)
-        columns = list(zip(*rows, strict=True)) or [()] * len(names)
-        tables.append(pa.table([_array(column) for column in columns], names=list(names)))
+    # Closed here, not when it is collected: a query that is given up half-way holds a connection.
+    with closing(stream_rows(source.url, source.query, base=base)) as portions:
+        for names, rows in portions:
+            _check_names(names)
+            columns = list(zip(*rows, strict=True)) or [()] * len(names)
+            tables.append(pa.table([_array(column) for column in columns], names=list(names)))
     kinds = [_common([table.schema.field(place).type for table in tables]) for place in range(len(names))]
     schema = pa.schema(list(zip(names, kinds, strict=True)))
     table = pa.concat_tables([table.cast(schema) for table in tables])

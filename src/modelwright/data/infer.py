@@ -20,7 +20,6 @@ from modelwright.schema.metrics import Task
 _NEVER_FEATURES = {
     Kind.CONSTANT: "it has one value only",
     Kind.IDENTIFIER: "it differs in every row, so it says nothing of others",
-    Kind.IMAGE: "it names image files, whose contents are not read",
 }
 _NUMBERS = frozenset({Kind.NUMERIC, Kind.INTEGER})
 _RANGED = frozenset({Kind.NUMERIC, Kind.INTEGER, Kind.DATETIME})
@@ -32,8 +31,8 @@ class Ignored(NamedTuple):
     Attributes:
         name: Column name.
         kind: What it holds; ``None`` for nested values.
-        reason: One word for programs: ``constant``, ``identifier``, ``image``, ``nested``,
-            ``dropped``, ``id``, ``index``.
+        reason: One word for programs: ``constant``, ``identifier``, ``nested``, ``dropped``, ``id``,
+            ``index``.
         why: The same for people.
     """
 
@@ -159,6 +158,10 @@ def _observe(column: Column, values: pa.ChunkedArray, declared: Feature) -> Colu
     array, misfits = column_array(values, column)
     filled = filled_cells(array)
     nullable = not bool((filled | misfits).all()) if declared.nullable is None else declared.nullable
+    if column.kind is Kind.IMAGE:
+        # A path is no example of what is sent; and without an image there is an answer still.
+        missing_too = declared.nullable is not False
+        return msgspec.structs.replace(column, nullable=missing_too)
     low = high = None
     if column.kind in _RANGED and filled.any():
         known = array[filled]

@@ -133,7 +133,7 @@ def ask(
         trigger=wish.trigger,
         reason=wish.reason,
         settings=dict(settings or {}),
-        besides=sorted(_for_a_person(store, project)),
+        besides=sorted(_waiting(store, project)),
     )
     if made:
         data = {"trigger": wish.trigger, "job": job.id, **(settings or {})}
@@ -171,7 +171,7 @@ def open_jobs(store: Store, project: str) -> list[str]:
 
     One that waits for a person, or is brought in by steps, is not among them.
     """
-    waiting = _for_a_person(store, project)
+    waiting = _waiting(store, project)
     found = []
     for job in store.jobs.list(project):
         judged = job.state is JobState.JUDGED and job.id not in waiting
@@ -180,5 +180,5 @@ def open_jobs(store: Store, project: str) -> list[str]:
     return found[::-1]
 
 
-def _for_a_person(store: Store, project: str) -> set[str]:
+def _waiting(store: Store, project: str) -> set[str]:
     return {str(event.data.get("job")) for event in store.events.list(project, kind=WAITING)}

@@ -54,6 +54,9 @@ class Data(Section):
     split: Split = Split()
 
 
+_Length = Annotated[int, Field(ge=1, le=10)]
+
+
 class Feature(Section):
     """What is known of a column beyond what its values show. Only what differs from what was inferred."""
 
@@ -74,6 +77,15 @@ class Feature(Section):
     encoder: str | None = Field(
         default=None, description="Image or text columns: an encoder given as an ONNX file."
     )
+    words: tuple[_Length, _Length] | None = Field(
+        default=None, description="Text: shortest and longest run of words that is a term; default [1, 2]."
+    )
+    chars: tuple[_Length, _Length] | None = Field(
+        default=None, description="Text: the same for runs of characters within words; default none."
+    )
+    terms: int | None = Field(
+        default=None, ge=1, le=200_000, description="Text: most terms kept of either kind; default 5000."
+    )
 
 
 CandidateSpec = str | dict[str, dict[str, Any]]
@@ -87,6 +99,22 @@ class Search(Section):
     timeout: str | float = Field(default="10m", description="Seconds, or a length such as 90s, 10m, 1h.")
 
 
+class Cost(Section):
+    """What a wrong answer costs, in any unit; the second label is the positive one."""
+
+    false_negative: float = Field(gt=0, description="Of a positive that was not found.")
+    false_positive: float = Field(gt=0, description="Of a false alarm.")
+
+
+class Decision(Section):
+    """What the decision threshold of a binary classifier is chosen for: one of these."""
+
+    cost: Cost | None = Field(default=None, description="The least cost.")
+    precision: float | None = Field(
+        default=None, gt=0, le=1, description="As many found as possible at this precision."
+    )
+
+
 class Train(Section):
     """Which models to try and how the winner is picked."""
 
@@ -95,6 +123,10 @@ class Train(Section):
     search: Search = Search()
     class_weight: Literal["balanced", "none"] | None = Field(
         default=None, description="Default: balanced when rare."
+    )
+    decision: Decision | None = Field(
+        default=None,
+        description="What the threshold is chosen for, on validation rows; default: the likelier label.",
     )
 
 
@@ -115,6 +147,9 @@ class Serve(Section):
     port: int = Field(default=5000, ge=1, le=65535, description="Port the server listens on.")
     threshold: float | dict[str, float] | None = Field(
         default=None, description="Decision threshold of a binary classifier."
+    )
+    request_log: str | None = Field(
+        default=None, description="File that also gets predictions, a line of JSON each."
     )
 
 
@@ -198,6 +233,9 @@ class Retrain(Section):
     every: str | float | None = Field(default=None, description="After this time without a retraining.")
     newest: int | None = Field(
         default=None, ge=20, description="Train on this many newest rows only, what was sent being newest."
+    )
+    keep_data: int = Field(
+        default=5, ge=1, description="Data files of retrainings that stay; DVC has the older ones."
     )
     half_life: str | float | None = Field(
         default=None,

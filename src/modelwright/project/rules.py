@@ -306,6 +306,26 @@ def _thresholds(tree: Tree, parts: list[_Part]) -> None:
             )
 
 
+def _decisions(tree: Tree, parts: list[_Part]) -> None:
+    fixed = _at(tree.data, ("serve", "threshold"))
+    for part in _with_shared(parts):
+        path: Path_ = (*part.path, "train", "decision")
+        decision = _at(tree.data, path)
+        if not isinstance(decision, dict):
+            continue
+        if part.task not in (Task.CLASSIFICATION, None):
+            tree.mistake(path, "Only a classification has a threshold.", "Remove the key.")
+        elif len([key for key in ("cost", "precision") if decision.get(key) is not None]) != 1:
+            example = "decision: {cost: {false_negative: 10, false_positive: 1}}"
+            tree.mistake(
+                path, "A threshold is chosen for one thing.", f"Write for example: {example}, or a precision."
+            )
+        elif fixed is not None:
+            tree.mistake(
+                path, "The threshold is both fixed and chosen.", "Remove this key, or serve.threshold."
+            )
+
+
 def _durations(tree: Tree, parts: list[_Part]) -> None:
     places: list[Path_] = [("retrain", key) for key in ("cooldown", "every", "half_life")]
     places += [("retrain", mode, key) for mode in ("shadow", "canary") for key in ("time", "patience")]
@@ -356,6 +376,7 @@ _RULES: tuple[Callable[[Tree, list[_Part]], None], ...] = (
     _metrics,
     _features,
     _thresholds,
+    _decisions,
     _durations,
     _canary,
     _model_names,

@@ -72,6 +72,7 @@ class Settings:
         workers: Server processes.
         log_level: Least severity that is logged.
         log_format: "text" or "json".
+        bundles_url: Object storage that bundles are kept in, too; empty for none.
         entries: All of them with their sources.
         warnings: What is odd about the environment, sentences.
     """
@@ -84,6 +85,7 @@ class Settings:
     workers: int
     log_level: str
     log_format: str
+    bundles_url: str
     entries: tuple[Entry, ...]
     warnings: tuple[str, ...] = ()
 
@@ -125,6 +127,14 @@ def _url(value: str) -> str:
     text = _text(value)
     if "://" not in text:
         raise ValueError("is not a URL such as postgresql://user@host/database or sqlite:////path/store.db")
+    return text
+
+
+def _bucket(value: str) -> str:
+    text = value.strip().rstrip("/")
+    scheme, _, place = text.partition("://")
+    if text and (scheme != "s3" or not place.strip("/")):
+        raise ValueError("is not an address such as s3://bucket/models")
     return text
 
 
@@ -184,6 +194,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("log_level", _one_of(LOG_LEVELS), "info", "Least severity that is logged."),
     Setting("log_format", _one_of(LOG_FORMATS), "text", "How the server logs: for people or as JSON lines."),
+    Setting("bundles_url", _bucket, "", "Object storage (s3://…) for bundles, where servers fetch them."),
 )
 
 

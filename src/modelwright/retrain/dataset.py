@@ -21,12 +21,14 @@ import pyarrow.parquet as pa_parquet
 
 from modelwright.bundle.read import Bundle
 from modelwright.bundle.rows import TableReader
+from modelwright.data import pictures
 from modelwright.data.arrays import labelled_rows
 from modelwright.data.copying import write_whole
 from modelwright.data.load import DELIMITED, materialise, read_table
 from modelwright.errors import ExitCode, ModelwrightError
 from modelwright.project.durations import seconds
 from modelwright.project.load import Project
+from modelwright.retrain import pictures as sent
 from modelwright.retrain.additions import Addition
 from modelwright.retrain.columns import append, spelled
 from modelwright.train.parts import parts_of
@@ -162,9 +164,12 @@ def _with_additions(
     if "" in targets:
         base = labelled_rows(base, targets[""])
     _refuse_other_form(project, champion, base)
-    good, cells, left_out = _read(champion, base, found, targets)
+    folder = _folder(path, project)
+    good, cells, left_out = _read(champion, base, found, targets, folder)
     if not good:
         return msgspec.structs.replace(note, left_out=left_out)
+    folders = pictures.image_folders(data.source, path, project.directory)
+    base = sent.moved(base, sent.image_names(champion.schema.inputs), folders, folder)
     _fill_lineage(project, base, cells, good)
     table = append(base, cells, len(good))
     table, base_rows, good = _newest(table, base.num_rows, good, project.file.retrain.newest)
@@ -197,18 +202,26 @@ def _refuse_other_form(project: Project, champion: Bundle, base: pa.Table) -> No
 
 
 def _read(
-    champion: Bundle, base: pa.Table, found: list[Addition], targets: dict[str, str]
+    champion: Bundle, base: pa.Table, found: list[Addition], targets: dict[str, str], folder: Path
 ) -> tuple[list[Addition], dict[str, list[Any]], tuple[tuple[str, str], ...]]:
     """The rows that can be read, their cells by column, and the others with why not."""
     schema = champion.schema.inputs
-    reading = TableReader(schema).read([addition.features for addition in found])
+    images = sent.image_names(schema)
+    sent_rows = [sent.without_names(addition.features, images) for addition in found]
+    reading = TableReader(schema).read(sent_rows)
     why = {error.row: f"{error.loc[-1]}: {error.msg}" for error in reading.errors}
+    if images:
+        why |= {
+            place: sent.NOTHING_LEFT for place, row in enumerate(sent_rows) if sent.has_nothing(row, schema)
+        }
     kept = [place for place in range(len(found)) if place not in why]
     rows = np.array(kept, dtype=np.int64)
     cells = {
         column.name: spelled(reading.columns[column.name][rows], column, base.schema.field(column.name).type)
         for column in schema
+        if column.name not in images
     }
+    cells |= {name: sent.stored([sent_rows[place].get(name) for place in kept], folder) for name in images}
     for name, target in targets.items():
         cells[target] = [_truth(found[place].target, name) for place in kept]
     return (
@@ -269,11 +282,16 @@ def _newest(
     return table.slice(gone), max(0, base_rows - gone), rows[max(0, gone - base_rows) :]
 
 
+def _folder(base: Path, project: Project) -> Path:
+    """Where the new file goes."""
+    return base.parent if base.parent.is_relative_to(project.directory) else project.directory / "data"
+
+
 def _write(table: pa.Table, base: Path, project: Project, job: str, *, as_text: bool) -> Path:
     """The new file beside the base one: CSV where that is text, so that cells are read the same way."""
     name = base.name.removesuffix(".gz")
     stem, suffix = Path(name).stem, Path(name).suffix.lower()
-    folder = base.parent if base.parent.is_relative_to(project.directory) else project.directory / "data"
+    folder = _folder(base, project)
     delimited = as_text and suffix in DELIMITED and base.is_file()
     place = folder / f"{stem}.retrain-{job[:12]}{'.csv' if delimited else '.parquet'}"
 

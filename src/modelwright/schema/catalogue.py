@@ -19,6 +19,8 @@ CANDIDATES: dict[Task, tuple[str, ...]] = {
         "linear_svm",
         "knn",
         "naive_bayes",
+        "kernel_ridge",
+        "late_fusion",
     ),
     Task.REGRESSION: (
         "linear_regression",
@@ -36,6 +38,12 @@ CANDIDATES: dict[Task, tuple[str, ...]] = {
     Task.CLUSTERING: ("kmeans", "minibatch_kmeans"),
 }
 """The catalogue. In a classification, ``linear_regression`` is least squares on class indicators."""
+
+ONLY = "only"
+"""Setting of a candidate that is to see some columns only: a name of these, or of a text or image column."""
+
+MODALITIES = ("text", "image", "table")
+"""What kinds of columns a candidate may be confined to, and a late fusion has members for."""
 
 
 class MetricInfo(msgspec.Struct, frozen=True, kw_only=True):

@@ -183,7 +183,7 @@ def _open_site(given: ServeSettings | None) -> Site:
         engine=engine,
         meter=meter,
         store=store,
-        gate=open_gate(settings),
+        gate=open_gate(settings, run_dir),
         run_dir=run_dir,
         projects=Projects(settings.targets),
     )
@@ -214,7 +214,7 @@ class _Courier:
         try:
             if self._stores is None:
                 self._stores = Stores(self._settings.store_url, self._settings.store_urls)
-            delivery = Delivery(self._settings.journals, self._stores)
+            delivery = Delivery(self._settings.journals, self._stores, self._settings.request_logs)
             try:
                 _await_lock(delivery)
                 while delivery.run_once():

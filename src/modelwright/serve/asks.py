@@ -84,10 +84,17 @@ class Ask:
         """The rows as the log keeps them."""
         values = self.values
         if values is None:
-            return self.rows
+            keep = None if self.deployment is None else self.deployment.row_log
+            return self.rows if keep is None else [keep(row) for row in self.rows]
         if not self.carried or self.deployment is None:
             return (values,)
         return ({**dict(zip(self.deployment.inputs.names, values, strict=True)), **self.carried},)
+
+    @property
+    def told(self) -> dict[str, str]:
+        """What the server's log says of the request beside what happened (``extra``)."""
+        given = self.headers.get("x-request-id") or next((id for id in self.given if id is not None), "")
+        return {"request_id": self.ids[0] if self.ids else given, "protocol": self.wire.name}
 
     def refuse(self, error: ServeError) -> None:
         """End it with ``error``; its words follow when it is settled."""

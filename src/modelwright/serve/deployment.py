@@ -18,6 +18,7 @@ from modelwright.bundle.rows import Reading
 from modelwright.serve.journal.entries import Context
 from modelwright.serve.live import Assigned
 from modelwright.serve.quick import QuickReader, Values
+from modelwright.serve.rowlog import RowLog
 
 _BATCH = 256  # rows at once: text columns become wide, dense arrays
 _encode = msgspec.json.Encoder().encode
@@ -31,6 +32,7 @@ class Deployment:
         bundle: The bundle.
         context: What its journal entries share.
         quick: Reader of plain bodies, where the schema allows one.
+        row_log: What the log keeps of a row; ``None`` where that is all of it.
         shadow: Who answers on the side.
         canary: Who answers a share of the clients.
     """
@@ -44,6 +46,7 @@ class Deployment:
         self.context = Context(number, assigned.project, self.version, self.inputs.names, role)
         # Where the project derives features from what is sent, only the longer way runs its code.
         self.quick = QuickReader.fitting(self.inputs) if bundle.rows.derive is None else None
+        self.row_log = RowLog.fitting(self.inputs)
         self.models = [entry.name for entry in bundle.manifest.models]
         self.shadow: Deployment | None = None
         self.canary: Deployment | None = None
@@ -102,6 +105,10 @@ class Deployment:
         if self._single:
             return answers[self.models[0]]
         return [dict(zip(answers, row, strict=True)) for row in zip(*answers.values(), strict=True)]
+
+    def logged(self, row: Any) -> Any:
+        """A row as the log keeps it."""
+        return row if self.row_log is None else self.row_log(row)
 
     def fragment(self, answer: Answer | dict[str, Answer]) -> bytes:
         """The JSON members of one row's answer, without braces."""

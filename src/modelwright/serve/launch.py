@@ -13,6 +13,9 @@ from urllib.parse import quote as quote_path
 from modelwright.serve.settings import ServeSettings
 from modelwright.serve.supervisor import Supervisor
 
+_LONGEST = 120  # characters of a value in a command line that is shown
+_PIXEL = "data:image/gif;base64,R0lGODdhAQABAIEAAP///wAAAAAAAAAAACwAAAAAAQABAAAIBAABBAQAOw=="
+
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
@@ -57,10 +60,24 @@ def curl_line(url: str, bundle: Path) -> str:
     body = example_request(bundle)
     if body is None:
         return ""
-    text = json.dumps(body, ensure_ascii=False)
+    text = json.dumps(_brief(body), ensure_ascii=False)
     return (
         f"curl -s {quote_path(url, safe=':/[]')}/predict -H 'content-type: application/json' -d {quote(text)}"
     )
+
+
+def _brief(body: dict[str, Any]) -> dict[str, Any]:
+    """The request with long texts cut and pictures that one can read past, so that it can be pasted."""
+    features = body.get("features")
+    if not isinstance(features, dict):
+        return body
+    return {**body, "features": {name: _brief_value(value) for name, value in features.items()}}
+
+
+def _brief_value(value: Any) -> Any:
+    if not isinstance(value, str) or len(value) <= _LONGEST:
+        return value
+    return _PIXEL if value.startswith("data:image/") else value[:_LONGEST].rpartition(" ")[0] or value
 
 
 def example_request(bundle: Path) -> dict[str, Any] | None:

@@ -190,14 +190,16 @@ def _model_answer(entry: ModelEntry) -> Json:
         return _object(group)
     names = label_names(entry)
     probability: Json = {"type": "number", "minimum": 0, "maximum": 1.0001}
-    return _object(
-        {
-            "prediction": {"enum": list(entry.labels), "description": entry.target},
-            "prediction_name": {"enum": list(names)},
-            "confidence": probability,
-            "probabilities": _object(dict.fromkeys(names, probability)),
-        }
-    )
+    fields: Json = {
+        "prediction": {"enum": list(entry.labels), "description": entry.target},
+        "prediction_name": {"enum": list(names)},
+        "confidence": probability,
+        "probabilities": _object(dict.fromkeys(names, probability)),
+    }
+    if entry.threshold is not None:
+        fields["score"] = {**probability, "description": f"Probability of {names[1]}."}
+        fields["threshold"] = {"const": entry.threshold, "description": f"{names[1]} from this score on."}
+    return _object(fields)
 
 
 def target(models: Sequence[ModelEntry]) -> Json:

@@ -44,6 +44,8 @@ def project_target(project: Project, settings: Settings) -> Target:
         store_url=settings.store_url,
         project_file=str(project.path),
         new_classes=project.file.retrain.new_classes,
+        bundles_url=settings.bundles_url,
+        request_log=str(project.resolve(log)) if (log := project.file.serve.request_log) else "",
     )
 
 
@@ -60,6 +62,18 @@ def bundle_target(path: Path) -> Target:
     return Target(
         name=manifest.project, project=manifest.project, bundle=str(path.resolve()), version=manifest.version
     )
+
+
+def stored_target(address: str, work_dir: Path) -> Target:
+    """A bundle in object storage by itself, fetched and verified.
+
+    Raises:
+        BundleInvalid: There is none, or it does not verify.
+        ObjectsUnavailable: The storage cannot be reached.
+    """
+    from modelwright.bundle.objects import pulled
+
+    return bundle_target(pulled(address, work_dir))
 
 
 def serve_settings(

@@ -22,7 +22,9 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
         project_file: The project's file, where thresholds stand and it is retrained from; empty where
             it is not here.
         new_classes: Whether truths may name a class that the model does not know.
+        bundles_url: Object storage where a release's bundle is fetched from if it is not here.
         retrain: Whether a retraining is started here; else its job waits for a worker elsewhere.
+        request_log: File that also gets predictions as JSON lines; empty for none.
     """
 
     name: str
@@ -33,7 +35,9 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     store_url: str = ""
     project_file: str = ""
     new_classes: bool = False
+    bundles_url: str = ""
     retrain: bool = True
+    request_log: str = ""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,6 +118,11 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
     def store_urls(self) -> dict[str, str]:
         """Where the releases and predictions of each project are; those not here are in ``store_url``."""
         return {target.project: target.store_url for target in self.targets if target.store_url}
+
+    @property
+    def request_logs(self) -> dict[str, str]:
+        """The files that also get the predictions of a project."""
+        return {target.project: target.request_log for target in self.targets if target.request_log}
 
     @property
     def journals(self) -> Path:

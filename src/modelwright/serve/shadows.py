@@ -84,6 +84,17 @@ def _answered(ask: Ask, champion: Deployment, challenger: Deployment) -> list[En
             reply = _encode(error_document(other.error))
         number = challenger.context.number
         entries.append(
-            Entry(number, id, False, moment, status, row, reply, latency, ask.client, ask.wire.name)
+            Entry(
+                number,
+                id,
+                False,
+                moment,
+                status,
+                challenger.logged(row),
+                reply,
+                latency,
+                ask.client,
+                ask.wire.name,
+            )
         )
     return entries

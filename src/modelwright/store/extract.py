@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,10 +57,11 @@ def resolve_url(url: str, base: Path) -> URL:
     return address
 
 
-def stream_rows(url: str, query: str, *, base: Path, chunk: int = 20_000) -> Iterator[Portion]:
+def stream_rows(url: str, query: str, *, base: Path, chunk: int = 20_000) -> Generator[Portion, None, None]:
     """Run ``query`` in a read-only transaction and give its rows in portions of ``chunk``.
 
-    The first portion is given even if there are no rows, so that the names are known.
+    The first portion is given even if there are no rows, so that the names are known. Whoever may stop
+    half-way closes it (``contextlib.closing``): until then a connection and a cursor are open.
 
     Raises:
         ExtractFailed: The address or the query is wrong.
@@ -92,14 +93,14 @@ def _portions(connection: Connection, query: str, chunk: int) -> Iterator[Portio
     _forbid_writing(connection)
     # exec_driver_sql would read ":" and "%" in a query as they stand; text() needs the colons escaped.
     statement = text(query.rstrip().rstrip(";").replace(":", r"\:"))
-    result = connection.execution_options(stream_results=True, yield_per=chunk).execute(statement)
-    names = tuple(result.keys())
-    empty = True
-    for rows in result.partitions(chunk):
-        empty = False
-        yield names, rows
-    if empty:
-        yield names, ()
+    with connection.execution_options(stream_results=True, yield_per=chunk).execute(statement) as result:
+        names = tuple(result.keys())
+        empty = True
+        for rows in result.partitions(chunk):
+            empty = False
+            yield names, rows
+        if empty:
+            yield names, ()
 
 
 def _forbid_writing(connection: Connection) -> None:

@@ -69,8 +69,15 @@ def ask(
 def decide(probabilities: np.ndarray, threshold: float | None) -> np.ndarray:
     """The label index of each row: the most probable, or by threshold where there are two."""
     if threshold is not None and probabilities.shape[1] == 2:
-        return np.asarray(probabilities[:, 1] >= threshold, dtype=np.int64)
+        # As the exported model compares: both as float32.
+        return np.asarray(probabilities[:, 1].astype(np.float32) >= np.float32(threshold), dtype=np.int64)
     return np.asarray(probabilities.argmax(axis=1), dtype=np.int64)
+
+
+def decided(answers: Answers, threshold: float) -> Answers:
+    """A classifier's answers with the labels that ``threshold`` gives."""
+    assert answers.probabilities is not None  # noqa: S101 - answers of a classifier
+    return Answers(labels=decide(answers.probabilities, threshold), probabilities=answers.probabilities)
 
 
 def _probabilities(estimator: Any, matrix: Any, classes: int, cores: int) -> np.ndarray:

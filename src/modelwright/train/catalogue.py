@@ -9,14 +9,16 @@ before anything is trained.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any, cast
 
 from modelwright.bundle.preprocess import Recipe
 from modelwright.project.model import CandidateSpec
-from modelwright.schema.catalogue import CANDIDATES
+from modelwright.schema.catalogue import CANDIDATES, MODALITIES, ONLY
 from modelwright.schema.metrics import Task
-from modelwright.train.errors import SettingsInvalid
+from modelwright.train.errors import CandidateFailed, SettingsInvalid
 from modelwright.train.estimators import (
     Estimator,
     accepts_weights,
@@ -27,6 +29,10 @@ from modelwright.train.estimators import (
 )
 from modelwright.train.search import check_space
 
+Spans = tuple[tuple[int, int], ...]
+"""Ranges of a matrix's columns, start and stop."""
+
+_NO_LAYOUT: Mapping[str, Spans] = MappingProxyType({})
 _C, _R, _K = Task.CLASSIFICATION, Task.REGRESSION, Task.CLUSTERING
 SCALED = Recipe(impute=True, scale=True, categories="onehot")
 UNSCALED = Recipe(impute=True, scale=False, categories="onehot")
@@ -62,6 +68,7 @@ class Entry:
     calibrated: bool = False
 
 
+_FUSION = "late_fusion"
 _LINEAR = "sklearn.linear_model."
 _ENSEMBLE = "sklearn.ensemble."
 # One way of building histograms, chosen beforehand: otherwise LightGBM times two and takes the faster.
@@ -103,6 +110,10 @@ _ENTRIES: dict[tuple[Task, str], Entry] = {
     (_C, "naive_bayes"): Entry(
         "sklearn.naive_bayes.GaussianNB", SCALED, space={"var_smoothing": [1e-12, 1e-3, "log"]}
     ),
+    (_C, "kernel_ridge"): Entry(
+        "modelwright.bundle.kernels.KernelRidgeClassifier", SCALED, space={"alpha": [0.01, 10.0, "log"]}
+    ),
+    (_C, _FUSION): Entry("modelwright.bundle.fusion.LateFusion", SCALED),
     (_R, "linear_regression"): Entry(_LINEAR + "LinearRegression", SCALED),
     (_R, "ridge"): Entry(_LINEAR + "Ridge", SCALED, space={"alpha": [0.001, 1000.0, "log"]}),
     # The library's alpha of 1 is meant for a target near unit scale and flattens nearly everything.
@@ -144,6 +155,12 @@ _DEFAULTS = {
     _R: ("ridge", "random_forest", "hist_gradient_boosting"),
     _K: ("kmeans",),
 }
+# Where there are pictures: each kind of column by itself, and what they say together. Words are many
+# and sparse, so a linear kernel serves them; pictures are few numbers that need a curved one.
+_WORDS: dict[str, Any] = {"kernel_ridge": {"kernel": "linear", "alpha": 0.5}}
+_PICTURES: dict[str, Any] = {"kernel_ridge": {}}
+_TABLE: dict[str, Any] = {"logistic_regression": {}}
+_MEMBERS = {"text": _WORDS, "image": _PICTURES, "table": _TABLE}
 _CALIBRATION_FOLDS = 3
 SILHOUETTE, ELBOW = "silhouette", "elbow"
 CLUSTER_METHODS = (SILHOUETTE, ELBOW)
@@ -162,6 +179,8 @@ class Candidate:
         settings: Its settings, defaults included.
         space: Where a search looks; ``None`` where no search was asked for.
         threads, openmp, calibrated: See ``Entry``.
+        only: The columns it is confined to; empty where it sees all.
+        members: Of a late fusion: what each kind of column is seen by.
     """
 
     name: str
@@ -173,6 +192,13 @@ class Candidate:
     threads: str
     openmp: bool
     calibrated: bool
+    only: str = ""
+    members: tuple[tuple[str, Candidate], ...] = ()
+
+    @property
+    def confined(self) -> bool:
+        """Whether it, or what it is made of, sees some of the columns only."""
+        return bool(self.only or self.members)
 
     @property
     def weighted(self) -> bool:
@@ -183,8 +209,20 @@ class Candidate:
         """The same candidate with some settings replaced."""
         return replace(self, settings={**self.settings, **settings})
 
-    def build(self, *, cores: int = 1) -> Estimator:
-        """An unfitted estimator that may use ``cores`` cores; the model does not depend on them."""
+    def build(self, *, cores: int = 1, layout: Mapping[str, Spans] = _NO_LAYOUT) -> Estimator:
+        """An unfitted estimator that may use ``cores`` cores; the model does not depend on them.
+
+        Args:
+            cores: Threads it may use.
+            layout: The matrix's columns by kind and by column, for one that does not see all.
+
+        Raises:
+            CandidateFailed: It is to see columns that are not there.
+        """
+        if self.members or self.only:
+            members = self.members or ((self.only, replace(self, only="")),)
+            seed = self.settings.get("random_state")
+            return fusion_of(members, layout, cores=cores, seed=seed)
         settings = dict(self.settings)
         if self.task is Task.CLUSTERING and settings.get("n_clusters") in CLUSTER_METHODS:
             del settings["n_clusters"]  # a way to find the number, see ``train.clusters``
@@ -194,10 +232,29 @@ class Candidate:
         return _calibrated(estimator) if self.calibrated else estimator
 
 
+def fusion_of(
+    members: tuple[tuple[str, Candidate], ...], layout: Mapping[str, Spans], *, cores: int, seed: int | None
+) -> Estimator:
+    """A late fusion of candidates, each for its columns; one alone is confined to them."""
+    from modelwright.bundle.fusion import LateFusion
+
+    built = []
+    for columns, candidate in members:
+        if layout and columns not in layout:
+            raise CandidateFailed(
+                f"There is no {columns} column for it; there are: {', '.join(sorted(layout))}."
+                if columns in MODALITIES
+                else f"'{columns}' is no text or image column; there are: {', '.join(sorted(layout))}."
+            )
+        built.append((columns, candidate.build(cores=cores), layout.get(columns, ())))
+    return cast("Estimator", LateFusion(tuple(built), random_state=seed))
+
+
 def candidates_of(specs: list[CandidateSpec], task: Task, *, seed: int) -> list[Candidate]:
     """The candidates a project file asks for, or a sensible set where it asks for none.
 
-    Names are made unique (``random_forest``, ``random_forest 2``). Each is built once, so that a
+    Names are made unique (``random_forest``, ``random_forest 2``), and say what a candidate sees where
+    that is not all (``kernel_ridge (image)``). Each is built once, so that a
     mistake in any of them is told before the first is trained.
 
     Raises:
@@ -219,7 +276,11 @@ def candidates_of(specs: list[CandidateSpec], task: Task, *, seed: int) -> list[
 def _candidate(spec: CandidateSpec, task: Task, seed: int) -> Candidate:
     name, given = (spec, {}) if isinstance(spec, str) else next(iter(spec.items()))
     settings = dict(given or {})
+    if name == _FUSION:
+        return _fusion(settings, task, seed)
     search = settings.pop("search", None)
+    only = settings.pop(ONLY, "")
+    _check_only(name, only, task)
     entry = _entry(name, task)
     cls = estimator_class(entry.path)
     check_settings(name, cls, settings)
@@ -234,7 +295,7 @@ def _candidate(spec: CandidateSpec, task: Task, seed: int) -> Candidate:
             )
         check_space(name, space)
     return Candidate(
-        name=name.rpartition(".")[2],
+        name=name.rpartition(".")[2] + (f" ({only})" if only else ""),
         task=task,
         cls=cls,
         recipe=entry.recipe,
@@ -243,7 +304,74 @@ def _candidate(spec: CandidateSpec, task: Task, seed: int) -> Candidate:
         threads=entry.threads,
         openmp=entry.openmp,
         calibrated=entry.calibrated,
+        only=only,
     )
+
+
+def _check_only(name: str, only: Any, task: Task) -> None:
+    if not isinstance(only, str):
+        raise SettingsInvalid(
+            f"The candidate '{name}' is to see only {only!r}.",
+            f"Name one kind of column ({', '.join(MODALITIES)}), or a text or image column.",
+        )
+    if only and task is not Task.CLASSIFICATION:
+        raise SettingsInvalid(
+            f"The candidate '{name}' is to see only '{only}', which is there for a classification.",
+            f"Leave '{ONLY}' out, or the other columns by data.drop.",
+        )
+
+
+def _fusion(settings: dict[str, Any], task: Task, seed: int) -> Candidate:
+    """A late fusion: its settings are its members."""
+    if task is not Task.CLASSIFICATION:
+        raise SettingsInvalid(
+            f"There is no candidate '{_FUSION}' for a {task.value}.",
+            f"Choose among {', '.join(CANDIDATES[task])}.",
+        )
+    wished: dict[str, CandidateSpec] = settings or {"text": _WORDS, "image": _PICTURES}
+    members = []
+    for columns, spec in wished.items():
+        if not isinstance(spec, str | dict):
+            raise SettingsInvalid(
+                f"The candidate '{_FUSION}' has the member {columns}: {spec!r}.",
+                "Give each kind of column a candidate: {text: logistic_regression, image: kernel_ridge}.",
+            )
+        member = _candidate(spec, task, seed)
+        if member.members or member.only or member.space is not None:
+            raise SettingsInvalid(
+                f"The member '{columns}' of the candidate '{_FUSION}' is itself confined, fused or searched.",
+                "Give it a candidate with plain settings.",
+            )
+        members.append((columns, member))
+    entry = _entry(_FUSION, task)
+    return Candidate(
+        name=_FUSION,
+        task=task,
+        cls=estimator_class(entry.path),
+        recipe=entry.recipe,
+        settings={"random_state": seed, **{columns: member.name for columns, member in members}},
+        space=None,
+        threads="",
+        openmp=any(member.openmp for _, member in members),
+        calibrated=False,
+        members=tuple(members),
+    )
+
+
+def defaults_for(modalities: Iterable[str]) -> list[CandidateSpec]:
+    """What a classification with pictures is tried with where nothing was asked for.
+
+    Args:
+        modalities: Those there are.
+    """
+    there = [name for name in MODALITIES if name in set(modalities)]
+    alone: list[CandidateSpec] = [
+        {name: {**settings, ONLY: modality}}
+        for modality in there
+        for name, settings in _MEMBERS[modality].items()
+    ]
+    fused: CandidateSpec = {_FUSION: {modality: _MEMBERS[modality] for modality in there}}
+    return [*alone, fused] if len(there) > 1 else alone
 
 
 def _entry(name: str, task: Task) -> Entry:

@@ -24,7 +24,7 @@ from modelwright.bundle.preprocess import Preprocessor
 from modelwright.bundle.session import GraphRunner
 from modelwright.errors import ModelwrightError
 from modelwright.schema.metrics import Metric, Parity, Task
-from modelwright.train.answers import Answers, ask, single_threaded
+from modelwright.train.answers import Answers, ask, decided, single_threaded
 from modelwright.train.catalogue import Candidate
 from modelwright.train.clusters import choose_clusters, is_open
 from modelwright.train.errors import CandidateFailed
@@ -32,6 +32,7 @@ from modelwright.train.evaluate import higher_is_better, measure
 from modelwright.train.folds import Fold
 from modelwright.train.material import Material
 from modelwright.train.search import Trial, search
+from modelwright.train.threshold import Choice, choose
 
 _LATENCY_RUNS = 200
 _BALANCING = ("class_weight", "scale_pos_weight", "is_unbalance")
@@ -63,6 +64,8 @@ class Trained:
         reason: Why it is not eligible; empty where it is.
         notes: Warnings of its library, and what was decided for it.
         trials: Of its search.
+        choice: The decision threshold chosen for it, where one is chosen.
+        threshold: The second label is answered from this probability on, fixed or chosen.
         cluster_scores: Clustering: scores by number of clusters, where it was chosen.
         centres: Clustering: the clusters' centres in the matrix, where it has any.
     """
@@ -82,11 +85,22 @@ class Trained:
     trials: tuple[Trial, ...] = ()
     cluster_scores: tuple[dict[str, float], ...] = ()
     centres: np.ndarray | None = None
+    choice: Choice | None = None
+    threshold: float | None = None
 
     @property
     def eligible(self) -> bool:
         """Whether it may become a version."""
         return not self.reason
+
+
+@dataclass(frozen=True)
+class _Competed:
+    """Scores over folds, the estimator of the last one, and the threshold chosen, if one is."""
+
+    scores: list[float]
+    estimator: Any
+    choice: Choice | None
 
 
 @dataclass
@@ -100,7 +114,8 @@ class _Workshop:
     def fit(self, candidate: Candidate, matrix: Any, rows: np.ndarray | None) -> Any:
         """A fitted estimator; ``rows`` are positions of training rows, ``None`` for all."""
         material = self.material
-        estimator: Any = candidate.build(cores=_cores(candidate, material))
+        layout = material.layout(candidate.recipe) if candidate.confined else {}
+        estimator: Any = candidate.build(cores=_cores(candidate, material), layout=layout)
         arguments: dict[str, Any] = {}
         if material.weights is not None and not any(name in candidate.settings for name in _BALANCING):
             if candidate.weighted:
@@ -121,8 +136,8 @@ class _Workshop:
         single_threaded(estimator)
         return estimator
 
-    def ask(self, estimator: Any, matrix: Any) -> Answers:
-        """The estimator's answers for the rows of a matrix."""
+    def ask(self, estimator: Any, matrix: Any, choice: Choice | None = None) -> Answers:
+        """The estimator's answers for the rows of a matrix, decided by ``choice`` where there is one."""
         material = self.material
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about missing feature names: matrices have none, on purpose
@@ -131,28 +146,39 @@ class _Workshop:
                 suited(matrix, estimator),
                 material.task,
                 classes=material.classes,
-                threshold=material.threshold,
+                threshold=choice.threshold if choice else material.threshold,
                 cores=material.cores,
             )
 
-    def score(self, estimator: Any, matrix: Any, rows: np.ndarray) -> float:
+    def score(self, answers: Answers, matrix: Any, rows: np.ndarray) -> float:
         """The deciding metric on some training rows; NaN where it is undefined there."""
         material = self.material
-        part = matrix[rows]
         truth = None if material.train_target is None else material.train_target[rows]
-        found = measure(material.task, self.ask(estimator, part), truth, matrix=part)
+        found = measure(material.task, answers, truth, matrix=matrix[rows])
         metric = found.get(material.metric)
         return float("nan") if metric is None else metric.value
 
-    def compete(self, candidate: Candidate, matrix: Any, folds: tuple[Fold, ...]) -> tuple[list[float], Any]:
-        """Scores over folds, and the estimator of the last one."""
-        scores: list[float] = []
+    def compete(self, candidate: Candidate, matrix: Any, folds: tuple[Fold, ...]) -> _Competed:
+        """Fit on each fold and score on its other rows; the threshold is chosen on those, all folds'."""
+        answered: list[Answers] = []
         estimator = None
         for fold in folds:
             estimator = None  # the one before may be large
             estimator = self.fit(candidate, matrix, fold.fit)
-            scores.append(self.score(estimator, matrix, fold.score))
-        return scores, estimator
+            answered.append(self.ask(estimator, matrix[fold.score]))
+        choice = self._choice(answered, folds)
+        if choice is not None:
+            answered = [decided(answers, choice.threshold) for answers in answered]
+        scores = [self.score(a, matrix, fold.score) for a, fold in zip(answered, folds, strict=True)]
+        return _Competed(scores, estimator, choice)
+
+    def _choice(self, answered: list[Answers], folds: tuple[Fold, ...]) -> Choice | None:
+        decision, target = self.material.decision, self.material.train_target
+        if decision is None or target is None:
+            return None
+        rows = np.concatenate([fold.score for fold in folds])
+        scores = np.concatenate([a.probabilities[:, 1] for a in answered if a.probabilities is not None])
+        return choose(scores, target[rows] == 1, decision)
 
     def _note(self, message: str) -> None:
         if message not in self.notes:
@@ -205,9 +231,9 @@ def _train(
     if candidate.space is not None:
         tried = search(
             candidate.space,
-            lambda settings, folds: workshop.compete(
-                candidate.with_settings(settings), matrices.train, folds
-            )[0],
+            lambda settings, folds: (
+                workshop.compete(candidate.with_settings(settings), matrices.train, folds).scores
+            ),
             plan=material.plan,
             higher_is_better=higher_is_better(material.task, material.metric),
             trials=trials,
@@ -219,11 +245,12 @@ def _train(
     cluster_scores: tuple[dict[str, float], ...] = ()
     if material.task is Task.CLUSTERING and is_open(candidate):
         candidate, cluster_scores = choose_clusters(candidate, matrices.train, seed=material.seed)
-    scores, estimator = workshop.compete(candidate, matrices.train, material.plan.folds)
+    competed = workshop.compete(candidate, matrices.train, material.plan.folds)
+    estimator, choice = competed.estimator, competed.choice
     if material.plan.refit:
         estimator = workshop.fit(candidate, matrices.train, None)
-    answers = workshop.ask(estimator, matrices.test)
-    known = [score for score in scores if np.isfinite(score)]
+    answers = workshop.ask(estimator, matrices.test, choice)
+    known = [score for score in competed.scores if np.isfinite(score)]
     trained = Trained(
         candidate=candidate,
         preprocessor=matrices.preprocessor,
@@ -234,13 +261,15 @@ def _train(
         ),
         answers=answers,
         fit_seconds=workshop.seconds,
-        notes=tuple(workshop.notes),
+        notes=(*workshop.notes, *([choice.words] if choice else [])),
         trials=tried,
         cluster_scores=cluster_scores,
         centres=getattr(estimator, "cluster_centers_", None),
+        choice=choice,
+        threshold=choice.threshold if choice else material.threshold,
     )
     try:
-        graph, expected = _exported(matrices.preprocessor, estimator, material, proof)
+        graph, expected = _exported(matrices.preprocessor, estimator, material, proof, trained.threshold)
     except NotExportable as error:
         return replace(trained, reason=f"It cannot be exported: {error}")
     # Beside a large model's graph the model itself, which is not needed any more, would lie twice.
@@ -250,14 +279,20 @@ def _train(
 
 
 def _exported(
-    preprocessor: Preprocessor, estimator: Any, material: Material, proof: Proof
+    preprocessor: Preprocessor, estimator: Any, material: Material, proof: Proof, threshold: float | None
 ) -> tuple[bytes, Expected]:
     """The graph, and what the estimator answers for the rows that the graph is checked with."""
     count = int(estimator.n_clusters) if material.task is Task.CLUSTERING else material.classes
     graph = export_model(preprocessor, estimator, material.task, n_labels=count)
     spread = float(np.std(material.train_target)) if material.task is Task.REGRESSION else None  # type: ignore[arg-type]
     expected = Expected.of(
-        preprocessor, estimator, proof.encoder, proof.columns, material.task, spread=spread
+        preprocessor,
+        estimator,
+        proof.encoder,
+        proof.columns,
+        material.task,
+        spread=spread,
+        threshold=threshold,
     )
     return graph, expected
 

@@ -8,11 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from modelwright.bundle.encode import Packed
+from modelwright.bundle.encode import Block, Packed
 from modelwright.bundle.preprocess import Preprocessor, Recipe
+from modelwright.project.model import Decision
 from modelwright.schema.columns import Scalar
 from modelwright.schema.metrics import Task
 from modelwright.train.folds import Plan
+
+Spans = tuple[tuple[int, int], ...]
+"""Ranges of a matrix's columns, start and stop."""
 
 _THREAD_CELLS = 50_000
 _OPENMP_CELLS = 2_000_000
@@ -40,9 +44,12 @@ class Material:
         plan: How candidates compete on the training rows.
         metric: What picks the winner.
         weights: One weight a training row, where classes are balanced.
-        threshold: Binary: the second label is answered from this probability on.
+        threshold: Binary: the second label is answered from this probability on, where the project
+            fixes that.
+        decision: Binary: what the threshold is chosen for, where it is chosen.
         seed: Of everything drawn.
         cores: Threads that may be used.
+        blocks: Which of the encoder's numbers come from each text and image column.
     """
 
     task: Task
@@ -57,6 +64,8 @@ class Material:
     threshold: float | None
     seed: int
     cores: int
+    blocks: tuple[Block, ...] = ()
+    decision: Decision | None = None
     _made: dict[Recipe, Matrices] = field(default_factory=dict)
 
     @property
@@ -89,9 +98,31 @@ class Material:
             )
         return self._made[recipe]
 
+    def layout(self, recipe: Recipe) -> dict[str, Spans]:
+        """Where ``recipe``'s matrix has text, images and the rest, and each text and image column."""
+        preprocessor = self.matrices(recipe).preprocessor
+        start, plain = preprocessor.passed_start, preprocessor.plain_width
+        found: dict[str, list[tuple[int, int]]] = {"table": [(0, start)]} if start else {}
+        for block in self.blocks:
+            span = (start + block.start - plain, start + block.stop - plain)
+            for name in dict.fromkeys((block.kind.value, block.column)):
+                found.setdefault(name, []).append(span)
+        return {name: _joined(spans) for name, spans in found.items()}
+
     def release(self) -> None:
         """Forget the matrices made so far."""
         self._made.clear()
+
+
+def _joined(spans: list[tuple[int, int]]) -> Spans:
+    """Neighbouring ranges as one."""
+    joined: list[tuple[int, int]] = []
+    for start, stop in spans:
+        if joined and joined[-1][1] == start:
+            joined[-1] = (joined[-1][0], stop)
+        else:
+            joined.append((start, stop))
+    return tuple(joined)
 
 
 RARE_SHARE = 0.4

@@ -107,7 +107,7 @@ def entry_of(made: Made) -> ModelEntry:
         target=prepared.part.data.target or "",
         labels=tuple(prepared.material.labels),
         label_names=prepared.label_names or segment_names(winner, prepared.proof.encoder),
-        threshold=prepared.material.threshold,
+        threshold=winner.threshold,
         metrics=winner.metrics,
         parity=winner.parity,
     )

@@ -14,17 +14,20 @@ from modelwright.bundle.derive import python_rows
 from modelwright.bundle.encode import Encoder
 from modelwright.data.arrays import ColumnArrays, column_arrays, strings, target_values
 from modelwright.data.load import Loaded, materialise, read_table
+from modelwright.data.pictures import as_sent, image_folders
 from modelwright.data.profile import profile, value_profile
 from modelwright.data.rowhash import row_hashes
 from modelwright.data.split import split
 from modelwright.data.validate import validate
 from modelwright.data.version import DatasetVersion, version_data
 from modelwright.project.load import Project
-from modelwright.project.model import SqlSource
+from modelwright.project.model import Decision, SqlSource
 from modelwright.schema.columns import Scalar, TableSchema
 from modelwright.schema.metrics import Task
 from modelwright.schema.profile import Profile
 from modelwright.train.catalogue import available_cores
+from modelwright.train.encoders import fit_encoder
+from modelwright.train.errors import SettingsInvalid
 from modelwright.train.evaluate import default_metric
 from modelwright.train.fit import Proof
 from modelwright.train.folds import Fold, plan
@@ -87,10 +90,12 @@ class Dataset:
     Attributes:
         version: As DVC knows it.
         loaded: The rows.
+        image_folders: Where relative paths of image files start.
     """
 
     version: DatasetVersion
     loaded: Loaded
+    image_folders: tuple[Path, ...] = ()
 
 
 def read(source: str | SqlSource, part: Part, project: Project, progress: Progress) -> Dataset:
@@ -103,7 +108,8 @@ def read(source: str | SqlSource, part: Part, project: Project, progress: Progre
     path = materialise(source, project_dir=project.directory)
     loaded = read_table(source, base=project.directory, missing=part.data.missing, materialised=path)
     progress.stage(Stage.VERSION)
-    return Dataset(version_data(path, project.directory), loaded)
+    version = version_data(path, project.directory)
+    return Dataset(version, loaded, image_folders(source, path, project.directory))
 
 
 def prepare(dataset: Dataset, part: Part, project: Project, progress: Progress) -> Prepared:
@@ -114,14 +120,15 @@ def prepare(dataset: Dataset, part: Part, project: Project, progress: Progress) 
         SplitImpossible: They cannot be parted as asked.
     """
     progress.stage(Stage.CHECK)
+    source = derive_source(project.features_path)
     table = dataset.loaded.table
     if not part.data.built:
         table = built(table, project.features_path, part.name)
     part = part.over(table.column_names)
-    found = modelled(table, part, derive_source(project.features_path))
+    found = modelled(table, part, source, image_folders=dataset.image_folders)
     report = validate(found.table, found.inferred, part.data, part.task)
     report.raise_errors()
-    warnings = tuple(" ".join(str(item).split()) for item in report.warnings)
+    warnings = (*(" ".join(str(item).split()) for item in report.warnings), *found.warnings)
     for warning in warnings:
         progress.note(warning)
     progress.stage(Stage.ENCODE)
@@ -129,7 +136,7 @@ def prepare(dataset: Dataset, part: Part, project: Project, progress: Progress) 
     sides = split(found.table, found.columns, part.data.split, target, part.task)
     _with_strangers(found, sides.train)
     train, test = Rows(found.columns, sides.train), Rows(found.columns, sides.test)
-    encoder = Encoder.fit(found.features, train)
+    encoder = fit_encoder(found.features, train, part, project)
     material = _material(found, part, labels, target, sides, encoder)
     return Prepared(
         part=part,
@@ -194,6 +201,7 @@ def _material(  # noqa: PLR0917 - the steps' results, in their order
         task=part.task,
         train=encoder.transform(train),
         test=encoder.transform(Rows(found.columns, sides.test)),
+        blocks=encoder.blocks,
         train_target=train_target,
         test_target=None if target is None else target[sides.test],
         labels=labels,
@@ -208,7 +216,22 @@ def _material(  # noqa: PLR0917 - the steps' results, in their order
         threshold=part.threshold if len(labels) == 2 else None,
         seed=seed,
         cores=available_cores(),
+        decision=_decision(part, labels),
     )
+
+
+def _decision(part: Part, labels: tuple[Scalar, ...]) -> Decision | None:
+    """What the threshold is chosen for.
+
+    Raises:
+        SettingsInvalid: There is no threshold between more than two labels.
+    """
+    if part.train.decision is not None and len(labels) != 2:
+        raise SettingsInvalid(
+            f"train.decision chooses a threshold between two labels; '{part.data.target}' has {len(labels)}.",
+            "Remove the key from the project file.",
+        )
+    return part.train.decision
 
 
 def _latest(found: Modelled, part: Part, target: np.ndarray | None, sides: Any) -> Fold | None:
@@ -243,13 +266,17 @@ def _reference(
 
 def _examples(found: Modelled, rows: np.ndarray) -> tuple[dict[str, Any], ...]:
     columns = column_arrays(found.table.take(rows), found.inputs)
-    return tuple(
+    plain = [
         {
             name: value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else value
             for name, value in row.items()
         }
         for row in python_rows(columns, found.inputs)
-    )
+    ]
+    for name, cells in found.pictures.items():
+        for row, sent in zip(plain, as_sent(cells[rows].tolist()), strict=True):
+            row[name] = sent
+    return tuple(plain)
 
 
 def _label_names(labels: tuple[Scalar, ...], names: dict[str, str]) -> tuple[str, ...]:

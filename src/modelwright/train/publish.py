@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from modelwright.bundle.format import Manifest
+from modelwright.bundle.heap import give_back
 from modelwright.bundle.write import write_bundle
 from modelwright.errors import ModelwrightError, StorageFailure
 from modelwright.project.load import Project
@@ -96,6 +97,7 @@ class Publisher:
         actor: str,
     ) -> Outcome:
         insights = [look(made) for made in models]
+        give_back()  # a large model was opened for it
         plots = self._draw(models, insights, report)
         parent = self._start_run(version, decision)
         winners = [
@@ -111,6 +113,7 @@ class Publisher:
         ]
         self.progress.stage(Stage.WRITE)
         manifest = self._write(models, folder, version, run=winners[0])
+        self._put_away(folder, version)
         _keep_learned(models, report)
         outcome = self._outcome(models, decision, manifest, folder, report, parent)
         write_report(facts(outcome, models, insights, plots, self._provenance(manifest)), report)
@@ -153,7 +156,7 @@ class Publisher:
                     margin=part.gate.non_inferiority,
                     comparison=comparison,
                     not_compared=why_not,
-                    warnings=made.prepared.warnings,
+                    warnings=(*made.prepared.warnings, *([winner.choice.words] if winner.choice else [])),
                 )
             )
         return judge(judged)
@@ -228,6 +231,14 @@ class Publisher:
         )
         source = derive_source(self.project.features_path)
         return write_bundle(folder, contents(models, origin, derive_source=source))
+
+    def _put_away(self, folder: Path, version: int) -> None:
+        """Let servers on other machines have the bundle before anything says that it is there."""
+        if self.settings.bundles_url:
+            # Imported here: Arrow's file systems are needed where there is such a storage only.
+            from modelwright.bundle.objects import address_of, push
+
+            push(folder, address_of(self.settings.bundles_url, self.project.name, version))
 
     def _record(  # noqa: PLR0917 - the parts of one version
         self,

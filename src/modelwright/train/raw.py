@@ -6,8 +6,8 @@ import importlib.util
 import inspect
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from modelwright.bundle.lookup import NUMBERS, STRINGS
 from modelwright.data.arrays import ColumnArrays, column_arrays, is_filled
 from modelwright.data.columnar import canonical
 from modelwright.data.infer import Inferred, infer_schema
+from modelwright.data.pictures import absent_images, with_pictures
 from modelwright.errors import ExitCode, ModelwrightError
 from modelwright.project.model import Data, Feature, Online
 from modelwright.schema.columns import Kind, TableSchema
@@ -65,9 +66,11 @@ class Modelled:
         inferred: What its columns are.
         inputs: The columns a client sends.
         features: The columns the model sees: the same, unless there is a ``derive`` or some are looked up.
-        looked_up: Those of them that are looked up when a request comes.
-        columns: The features' arrays.
+        columns: The features' arrays; cells of image columns are ``bundle.pictures.Picture`` s.
         places: Where each row stood before those without a target were left out.
+        pictures: The image columns of ``inputs``.
+        warnings: What was found wrong with images, sentences.
+        looked_up: The features that are looked up when a request comes.
     """
 
     table: pa.Table
@@ -76,6 +79,8 @@ class Modelled:
     features: TableSchema
     columns: ColumnArrays
     places: np.ndarray
+    pictures: ColumnArrays = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
     looked_up: tuple[str, ...] = ()
 
 
@@ -159,15 +164,19 @@ def derive_source(path: Path | None) -> str | None:
     return None if path is None else serving_source(path.read_text(encoding="utf-8"))
 
 
-def modelled(table: pa.Table, part: Part, source: str | None) -> Modelled:
+def modelled(
+    table: pa.Table, part: Part, source: str | None, *, image_folders: Sequence[Path] = ()
+) -> Modelled:
     """One part's rows out of the project's table.
 
     Args:
         table: As read and built.
         part: Which model.
         source: What ``derive_source`` gave.
+        image_folders: Where relative paths of image files start.
 
     Raises:
+        PicturesAbsent: Most files of an image column cannot be read.
         ColumnMissing: The project names a column that is not there.
         BuildFailed: It looks features up and derives others, which do not go together.
         DeriveInvalid: ``derive`` does not give a table.
@@ -181,11 +190,16 @@ def modelled(table: pa.Table, part: Part, source: str | None) -> Modelled:
     if part.online is not None:
         return looked_up(table, places, part, part.online, derived=source is not None)
     if source is None:
-        inferred = infer_schema(table, part.data, part.features, part.task)
+        inferred, left_out = _without_absent_images(table, part, image_folders)
         schema = inferred.schema
-        return Modelled(table, inferred, schema, schema, column_arrays(table, schema), places)
+        pictured = with_pictures(column_arrays(table, schema), schema, image_folders)
+        warnings = (*left_out, *pictured.warnings)
+        return Modelled(
+            table, inferred, schema, schema, pictured.columns, places, pictured.pictures, warnings
+        )
     inferred = _inferred_inputs(table, part)
-    columns = column_arrays(table, inferred.schema)
+    pictured = with_pictures(column_arrays(table, inferred.schema), inferred.schema, image_folders)
+    columns = pictured.columns
     derive = Derive(source)
     rows = derive.rows(columns, inferred.schema, _latest_time(columns))
     names = list(dict.fromkeys(name for row in rows for name in row))
@@ -196,9 +210,51 @@ def modelled(table: pa.Table, part: Part, source: str | None) -> Modelled:
             f"derive gives values of different types in one column: {error}.",
             "Let each column hold numbers, or texts, or true and false, or times.",
         ) from error
-    declared = {name: feature for name, feature in part.features.items() if name in names}
+    declared = {name: Feature(kind=Kind.IMAGE) for name in pictured.pictures if name in names}
+    declared |= {name: feature for name, feature in part.features.items() if name in names}
     features = infer_schema(derived, Data(source=""), declared, part.task).schema
-    return Modelled(table, inferred, inferred.schema, features, column_arrays(derived, features), places)
+    arrays = _with_pictures_again(column_arrays(derived, features), features, pictured.pictures)
+    return Modelled(
+        table,
+        inferred,
+        inferred.schema,
+        features,
+        arrays,
+        places,
+        pictured.pictures,
+        pictured.warnings,
+    )
+
+
+def _without_absent_images(
+    table: pa.Table, part: Part, folders: Sequence[Path]
+) -> tuple[Inferred, tuple[str, ...]]:
+    """The schema without columns that only look like images, none of which is there; and warnings of them.
+
+    A column that the project declares as images stays, and its absent files are an error later.
+    """
+    inferred = infer_schema(table, part.data, part.features, part.task)
+    images = [column for column in inferred.schema if column.kind is Kind.IMAGE]
+    guessed = [column for column in images if part.features.get(column.name, Feature()).kind is None]
+    absent = absent_images(column_arrays(table, guessed), TableSchema(columns=tuple(guessed)), folders)
+    if not absent:
+        return inferred, ()
+    data = part.data.model_copy(update={"drop": [*part.data.drop, *absent]})
+    kept = {name: feature for name, feature in part.features.items() if name not in absent}
+    warnings = tuple(
+        f"Column {name!r} names image files, none of which is here: it is left out." for name in absent
+    )
+    return infer_schema(table, data, kept, part.task), warnings
+
+
+def _with_pictures_again(arrays: ColumnArrays, schema: TableSchema, pictures: ColumnArrays) -> ColumnArrays:
+    """What ``derive`` gave through as pictures went through a table of strings; their names find them."""
+    known = {cell: cell for values in pictures.values() for cell in values.tolist()}
+    for column in schema:
+        if column.kind is Kind.IMAGE:
+            names = arrays[column.name].tolist()
+            arrays[column.name] = np.array([known.get(name, "") for name in names], dtype=object)
+    return arrays
 
 
 def looked_up(table: pa.Table, places: np.ndarray, part: Part, online: Online, *, derived: bool) -> Modelled:
@@ -237,7 +293,7 @@ def looked_up(table: pa.Table, places: np.ndarray, part: Part, online: Online, *
         seen,
         column_arrays(table, seen),
         places,
-        more,
+        looked_up=more,
     )
 
 

@@ -126,7 +126,7 @@ def _flat_graph(made: Made) -> bytes | None:
     schema, encoder = prepared.inputs, prepared.proof.encoder
     plain = all(_is_flat(column) for column in schema if column.name in encoder.names)
     indices = list(prepared.material.labels) == list(range(len(prepared.material.labels)))
-    if not plain or not indices or prepared.material.threshold is not None or len(encoder.names) < 2:
+    if not plain or not indices or made.contest.winner.threshold is not None or len(encoder.names) < 2:
         return None
     try:
         return column_graph(made.contest.winner.graph, encoder)

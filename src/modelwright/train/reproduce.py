@@ -37,7 +37,7 @@ from modelwright.train.progress import Progress, Silent, Stage
 from modelwright.train.raw import derive_source
 from modelwright.train.recipe import RecipeInvalid, Source
 from modelwright.train.recover import recovered
-from modelwright.train.session import make
+from modelwright.train.session import Read, make
 
 _OURS = ("sklearn", "xgboost", "lightgbm")
 
@@ -116,7 +116,7 @@ def reproduce(
         raise UnknownVersion(project.name, version, None if latest is None else latest.number)
     with tempfile.TemporaryDirectory(prefix="modelwright-again-") as folder:
         place = Path(folder)
-        making = _making(project, record, settings, place)
+        making = making_of(project, record, settings, place)
         changed = tuple(_changed(making, record))
         manifest = _made(making, project, record, keep or place / "bundle", progress or Silent())
     same = manifest.content_hash == record.content_hash
@@ -133,7 +133,13 @@ def reproduce(
     )
 
 
-def _making(project: Project, record: VersionRecord, settings: Settings, place: Path) -> Making:
+def making_of(project: Project, record: VersionRecord, settings: Settings, place: Path) -> Making:
+    """What a version was made from, its files in ``place``.
+
+    Raises:
+        NotRecorded: Nobody kept it, and it cannot be found out.
+        RecipeInvalid: What was kept is not understood, or is another version's.
+    """
     kept = recipe.read(settings.work_dir, record.number)
     if kept is None:
         found = recovered(project, record, place)
@@ -164,9 +170,9 @@ def _making(project: Project, record: VersionRecord, settings: Settings, place: 
     return Making(again, rows, "what was kept at the training", kept.machine)
 
 
-def _made(
-    making: Making, project: Project, record: VersionRecord, folder: Path, progress: Progress
-) -> Manifest:
+def read_again(making: Making, project: Project) -> Read:
+    """Gives a source's rows as they were at the training; raises ``DataGone`` where they are nowhere."""
+
     def read(source: str | SqlSource, part: Part, again: Project, progress: Progress) -> Dataset:
         progress.stage(Stage.READ)
         rows = making.rows[str(source)]
@@ -175,7 +181,13 @@ def _made(
         loaded = read_table(source, base=again.directory, missing=part.data.missing, materialised=path)
         return Dataset(DatasetVersion(rows.md5, path, path, 0, 0), loaded)
 
-    models, _ = make(making.project, read=read, progress=progress, watch=lambda: None)
+    return read
+
+
+def _made(
+    making: Making, project: Project, record: VersionRecord, folder: Path, progress: Progress
+) -> Manifest:
+    models, _ = make(making.project, read=read_again(making, project), progress=progress, watch=lambda: None)
     progress.stage(Stage.WRITE)
     origin = Origin(
         project=record.project,

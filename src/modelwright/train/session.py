@@ -12,13 +12,15 @@ import pyarrow as pa
 from modelwright.project.load import Project
 from modelwright.project.model import SqlSource
 from modelwright.project.settings import Settings
+from modelwright.schema.columns import Kind
+from modelwright.schema.metrics import Task
 from modelwright.store.ports import Store
-from modelwright.train.catalogue import candidates_of
+from modelwright.train.catalogue import Candidate, candidates_of, defaults_for
 from modelwright.train.compete import compete
 from modelwright.train.outcome import Outcome
 from modelwright.train.package import Made
 from modelwright.train.parts import Part, parts_of
-from modelwright.train.prepare import Dataset, prepare, read
+from modelwright.train.prepare import Dataset, Prepared, prepare, read
 from modelwright.train.progress import Progress, Stage
 from modelwright.train.publish import Publisher
 from modelwright.train.recipe import Source, source_of
@@ -92,6 +94,21 @@ def make(
     for rows in prepared:
         watch()
         wanted = candidates[rows.part.name]
+        if not rows.part.train.candidates and rows.part.task is Task.CLASSIFICATION:
+            wanted = pictured(rows, wanted)
         contest = compete(wanted, rows.material, rows.proof, rows.part.train, progress)
         models.append(Made(rows, contest))
     return models, sources
+
+
+def pictured(rows: Prepared, usual: list[Candidate]) -> list[Candidate]:
+    """What is tried where nothing was asked for: with images, each kind of column alone and all together."""
+    blocks = rows.material.blocks
+    kinds = {block.kind.value for block in blocks}
+    if Kind.IMAGE.value not in kinds:
+        return usual
+    table = (
+        {"table"} if rows.material.train.numbers.shape[1] + rows.material.train.strings.shape[1] else set()
+    )
+    specs = defaults_for(kinds | table)
+    return candidates_of(specs, rows.part.task, seed=rows.material.seed)

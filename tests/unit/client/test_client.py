@@ -256,6 +256,15 @@ def test_feedback_names_its_prediction(server, ask):
     assert server.bodies[0] == {"prediction_id": "p1", "target": 1}
 
 
+def test_many_truths_are_told_in_few_requests(server, ask):
+    """As many as a request may hold at once; how many were new is added up."""
+    server.script = [(201, {"stored": 1_000}, {}), (201, {"stored": 1}, {})]
+    truths = {f"p{number}": np.int64(number % 2) for number in range(1_001)}
+    assert ask(server.url, lambda client: client.feedback_many(truths)) == 1_001
+    assert [len(body["feedback"]) for body in server.bodies] == [1_000, 1]
+    assert server.bodies[1]["feedback"] == [{"prediction_id": "p1000", "target": 0}]
+
+
 def test_health_is_told_also_where_it_is_bad(server, ask):
     """Without another attempt."""
     server.script = [(200, {"status": "healthy", "version": 3}, {}), (503, {"status": "starting"}, {})]

@@ -107,7 +107,7 @@ def test_ignored_columns_say_why() -> None:
     )  # fmt: skip
     inferred = infer(table, drop=["gone"], id="key")
     assert {item.name: item.reason for item in inferred.ignored} == {
-        "row": "identifier", "same": "constant", "picture": "image", "gone": "dropped", "list": "nested",
+        "row": "identifier", "same": "constant", "gone": "dropped", "list": "nested",
         "key": "id",
     }  # fmt: skip
     assert inferred.schema.identifier == "key"
@@ -240,11 +240,10 @@ def test_real_tables_are_understood(shared_data: Path) -> None:
     kinds = {column.name: column.kind for column in flipkart.schema}
     assert kinds == {
         "product_name": Kind.TEXT, "description": Kind.TEXT, "brand": Kind.CATEGORICAL,
-        "retail_price": Kind.INTEGER,
+        "retail_price": Kind.INTEGER, "image": Kind.IMAGE,
     }  # fmt: skip
     assert {item.name: item.reason for item in flipkart.ignored} == {
         "uniq_id": "identifier",
-        "image": "image",
     }
     fraud = infer(read_table("fraud/creditcard_2023_sample.csv", base=shared_data).table, "Class")
     assert fraud.schema.identifier == "id"

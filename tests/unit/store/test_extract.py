@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from modelwright.data.extract import read_query
+from modelwright.data.faults import DataUnreadable
 from modelwright.errors import ExitCode, MissingExtra
+from modelwright.project.model import SqlSource
 from modelwright.store.extract import ExtractFailed, SourceUnavailable, stream_rows
 
 
@@ -89,3 +93,15 @@ def test_postgresql_streams_and_is_not_written(postgres_url: str, base: Path) ->
         list(stream_rows(postgres_url, "create table t as select 1", base=base))
     with pytest.raises(ExtractFailed, match="nope"):
         list(stream_rows(postgres_url, "select nope", base=base))
+
+
+@pytest.mark.postgres
+def test_a_query_that_is_given_up_gives_its_connection_back(postgres_url: str, base: Path) -> None:
+    """Whoever stops half-way, for columns of one name, leaves no cursor and no connection to be collected."""
+    query = "select n as a, n as a from generate_series(1, 100000) n"
+    with pytest.raises(DataUnreadable, match="more than one column called 'a'") as caught:
+        read_query(SqlSource(url=postgres_url, query=query), base)
+    assert caught.traceback  # it holds the frames, and so whatever they left open
+    others = "select count(*) from pg_stat_activity where datname = current_database()"
+    with closing(stream_rows(postgres_url, others, base=base)) as portions:
+        assert next(portions)[1][0][0] == 1

@@ -7,11 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from modelwright.errors import ModelwrightError
+from modelwright.monitor import releasing
+from modelwright.monitor.due import WAITING
+from modelwright.monitor.releasing import ROLLOUT, stage_of
+from modelwright.monitor.rollout import Plan
 from modelwright.serve.dashboard.house import Room
-from modelwright.serve.dashboard.reading import open_work
+from modelwright.serve.dashboard.reading import challengers, open_work
 from modelwright.serve.errors import BadBody, NotFound, ServeError
-from modelwright.store.records import JobState, Truth, VersionRecord
+from modelwright.store.records import JobRecord, JobState, ReleaseRecord, Truth, VersionRecord
 from modelwright.store.truths import OPERATOR
 
 if TYPE_CHECKING:
@@ -86,15 +92,22 @@ def promote(store: Store, wish: Wish) -> Done:
     project, number, reason = wish.room.project, wish.number("number"), wish.reason()
     _registered(store, wish.room, number)
     releases = store.releases.list(project, limit=_HISTORY)
-    live = releases[0].version if releases else None
-    beside = {key: value for key, value in (releases[0].settings if releases else {}).items() if value}
-    if live == number and not beside:
+    before = releases[0] if releases else None
+    live = before.version if before is not None else None
+    if before is not None and live == number and not challengers(store, project, before):
         raise Conflict(f"Version {number} answers already.")
     back = live != number and any(release.version == number for release in releases)
-    waits = next((job for job in open_work(store, project).waiting if job.version == number), None)
-    release = store.releases.append(project, number, reason=reason, actor=wish.actor)
-    if waits is not None:
-        store.jobs.move(waits.id, JobState.PROMOTED)
+    job = open_work(store, project).of_version(number)
+    release = store.releases.append(
+        project,
+        number,
+        reason=reason,
+        actor=wish.actor,
+        settings=_watch(store, job, before),
+        after=before.sequence if before is not None else None,
+    )
+    if job is not None:
+        store.jobs.move(job.id, JobState.PROMOTED)
     instead = f" instead of version {live}" if live is not None and live != number else ""
     store.events.add(
         project,
@@ -106,7 +119,7 @@ def promote(store: Store, wish: Wish) -> Done:
 
 
 def canary(store: Store, wish: Wish) -> Done:
-    """Let a version answer a share of the clients beside the champion."""
+    """Let a version answer a share of the clients beside the champion, until a person says otherwise."""
     project, number, reason = wish.room.project, wish.number("number"), wish.reason()
     share = _share(wish.fields.get("share", ""))
     record = _registered(store, wish.room, number)
@@ -117,8 +130,15 @@ def canary(store: Store, wish: Wish) -> Done:
         raise Conflict(f"Version {number} answers everybody already.")
     if record.decision.verdict.value != "accepted":
         raise Conflict(f"The gate rejected version {number}, so it may not answer.")
+    if stage_of(live) is not None:
+        raise Conflict(
+            "A rollout is under way, which decides by itself who answers.",
+            "Promote or refuse its version first.",
+        )
     settings = {**live.settings, "canary": {"version": number, "share": share}}
-    release = store.releases.append(project, live.version, reason=reason, actor=wish.actor, settings=settings)
+    release = store.releases.append(
+        project, live.version, reason=reason, actor=wish.actor, settings=settings, after=live.sequence
+    )
     store.events.add(
         project,
         "canary",
@@ -129,14 +149,16 @@ def canary(store: Store, wish: Wish) -> Done:
 
 
 def end_canary(store: Store, wish: Wish) -> Done:
-    """Let the champion answer everybody again."""
+    """Let the champion answer everybody again; a rollout of the canary's ends with it."""
     project, reason = wish.room.project, wish.reason()
     live = store.releases.current(project)
     if live is None or not live.settings.get("canary"):
         raise Conflict("No canary is out.")
     number = live.settings["canary"].get("version")
-    settings = {key: value for key, value in live.settings.items() if key != "canary"}
-    release = store.releases.append(project, live.version, reason=reason, actor=wish.actor, settings=settings)
+    settings = {key: value for key, value in live.settings.items() if key not in {"canary", ROLLOUT}}
+    release = store.releases.append(
+        project, live.version, reason=reason, actor=wish.actor, settings=settings, after=live.sequence
+    )
     store.events.add(
         project,
         "canary_ended",
@@ -147,18 +169,23 @@ def end_canary(store: Store, wish: Wish) -> Done:
 
 
 def refuse(store: Store, wish: Wish) -> Done:
-    """Say no to a version that waits for a person's word."""
+    """Say no to a version that waits for a person's word, or is brought in by steps."""
     project, number, reason = wish.room.project, wish.number("number"), wish.reason()
-    job = next((each for each in open_work(store, project).waiting if each.version == number), None)
+    job = open_work(store, project).of_version(number)
     if job is None:
         raise Conflict(f"Version {number} does not wait for approval.")
+    releasing.refuse(store, job, reason)
+    live = store.releases.current(project)
+    stage = stage_of(live)
+    if live is not None and stage is not None and stage.job == job.id:
+        ended = f"The rollout of version {number} was ended: {reason}"
+        store.releases.append(project, live.version, reason=ended, actor=wish.actor, after=live.sequence)
     store.events.add(
         project,
-        "retrain_refused",
-        f"Version {number} was not promoted: {reason}",
+        "refused",
+        f"{wish.actor} refused version {number}: {reason}",
         _data(wish, job=job.id, version=number, reason=reason),
     )
-    store.jobs.move(job.id, JobState.REJECTED, error=reason)
     return Done(f"Version {number} never answers; the champion stays.", "versions")
 
 
@@ -177,12 +204,13 @@ def cancel(store: Store, wish: Wish) -> Done:
 
 def retrain(store: Store, wish: Wish) -> Done:
     """Ask for a retraining."""
-    reason = wish.reason()
-    job = store.jobs.add(wish.room.project, trigger="manual", reason=reason, settings={"client": wish.actor})
-    store.events.add(
-        wish.room.project, "retrain_asked", f"A retraining was asked for: {reason}", _data(wish, job=job.id)
-    )
-    return Done("The retraining waits for a worker.", f"jobs/{job.id}")
+    from modelwright.monitor.due import Wish as Retraining
+    from modelwright.monitor.due import ask
+
+    asked = Retraining("manual", wish.reason())
+    job, made = ask(store, wish.room.project, asked, settings={"client": wish.actor, **_data(wish)})
+    words = "The retraining waits for a worker." if made else "One was asked for already, and is not over."
+    return Done(words, f"jobs/{job.id}")
 
 
 def label(store: Store, wish: Wish) -> Done:
@@ -226,6 +254,20 @@ ACTIONS: Mapping[str, Action] = {
     "/settings/threshold": threshold,
 }
 """Address after the project's own → what is done."""
+
+
+def _watch(store: Store, job: JobRecord | None, before: ReleaseRecord | None) -> dict[str, Any]:
+    """The watch that a retrained version's plan asks for after its promotion."""
+    for event in store.events.list(job.project, kind=WAITING, limit=_HISTORY) if job is not None else ():
+        if (
+            before is not None
+            and job is not None
+            and event.data.get("job") == job.id
+            and "plan" in event.data
+        ):
+            plan = msgspec.convert(event.data["plan"], Plan)
+            return releasing.watched(plan, job=job.id, version=job.version or 0, before=before.version)
+    return {}
 
 
 def _registered(store: Store, room: Room, number: int) -> VersionRecord:

@@ -55,9 +55,18 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A path in a box of 1000 by ``HEIGHT``, of series ``series``; ``area`` is the same closed below."""
+    """A path in a box of 1000 by ``HEIGHT``, of series ``series``."""
 
     path: str
+    series: int
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A value that has no neighbour to draw a line to: per cent from the left, pixels from the top."""
+
+    x: float
+    y: float
     series: int
 
 
@@ -76,6 +85,7 @@ class Chart:
 
     bars: tuple[Bar, ...]
     lines: tuple[Line, ...]
+    dots: tuple[Point, ...]
     columns: tuple[Column, ...]
     rows: tuple[Tick, ...]
     times: tuple[Tick, ...]
@@ -118,9 +128,11 @@ def over_time(
         )
         for place, start in enumerate(starts)
     )
+    drawn, dots = _lines(series, len(starts), level) if lines else ((), ())
     return Chart(
         bars=() if lines else _bars(series, len(starts), width, top),
-        lines=_lines(series, len(starts), level) if lines else (),
+        lines=drawn,
+        dots=dots,
         columns=tuple(
             Column(place * width, width, "\n".join((when, *_told(series, place, tell))))
             for place, (when, _) in enumerate(table)
@@ -167,9 +179,10 @@ def _bars(
 
 def _lines(
     series: Sequence[tuple[str, Sequence[float | None]]], moments: int, level: object
-) -> tuple[Line, ...]:
+) -> tuple[tuple[Line, ...], tuple[Point, ...]]:
     assert callable(level)  # noqa: S101 - given above
-    found = []
+    found: list[Line] = []
+    dots: list[Point] = []
     for number, (_, values) in enumerate(series):
         path, pen = [], "M"
         for place, value in enumerate(values):
@@ -178,11 +191,13 @@ def _lines(
                 continue
             x = 1000 * (place + 0.5) / max(1, moments)
             path.append(f"{pen}{x:.1f} {level(value):.1f}")
-            if pen == "M":  # a moment alone is a dot
-                path.append("l0.1 0")
+            before = values[place - 1] if place else None
+            after = values[place + 1] if place + 1 < len(values) else None
+            if before is None and after is None:
+                dots.append(Point(x / 10, level(value), number))
             pen = "L"
         found.append(Line("".join(path), number))
-    return tuple(found)
+    return tuple(found), tuple(dots)
 
 
 def _told(series: Sequence[tuple[str, Sequence[float | None]]], place: int, tell: object) -> list[str]:

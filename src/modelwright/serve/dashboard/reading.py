@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from modelwright.monitor.due import WAITING
+from modelwright.monitor.due import BY_STEPS, WAITING
 from modelwright.schema.metrics import Metric, Task
 from modelwright.serve.dashboard.house import Room
 from modelwright.store.ports import Store
@@ -68,19 +68,28 @@ class Work:
     Attributes:
         at_work: Queued, training or judged, the newest first.
         waiting: Judged, and waiting for a person's word.
+        by_steps: Judged, and brought to its users by steps.
     """
 
     at_work: tuple[JobRecord, ...]
     waiting: tuple[JobRecord, ...]
+    by_steps: tuple[JobRecord, ...] = ()
+
+    def of_version(self, number: int) -> JobRecord | None:
+        """The job whose version waits, for a person or for its next step."""
+        return next((job for job in (*self.waiting, *self.by_steps) if job.version == number), None)
 
 
 def open_work(store: Store, project: str) -> Work:
     """What is under way, and what waits for a person."""
     jobs = store.jobs.list(project, limit=50)
-    asked = {event.data.get("job") for event in store.events.list(project, kind=WAITING, limit=50)}
-    waiting = tuple(job for job in jobs if job.state is JobState.JUDGED and job.id in asked)
+    told = {event.data.get("job"): event for event in store.events.list(project, kind=WAITING, limit=50)}
+    judged = [job for job in jobs if job.state is JobState.JUDGED and job.id in told]
+    by_steps = tuple(job for job in judged if told[job.id].data.get("for") in BY_STEPS)
+    waiting = tuple(job for job in judged if job not in by_steps)
     busy = {JobState.QUEUED, JobState.TRAINING, JobState.JUDGED}
-    return Work(tuple(job for job in jobs if job.state in busy and job not in waiting), waiting)
+    at_work = tuple(job for job in jobs if job.state in busy and job not in judged)
+    return Work(at_work, waiting, by_steps)
 
 
 def report_folder(room: Room, version: int) -> Path | None:

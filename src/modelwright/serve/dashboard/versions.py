@@ -41,6 +41,7 @@ def view(look: Look) -> dict[str, Any]:
         "release": release,
         "totals": counts.totals(store, project),
         "waiting": {job.version for job in open_work(store, project).waiting},
+        "by_steps": {job.version for job in open_work(store, project).by_steps},
         "compared": _compared(look, asked),
     }
 
@@ -68,9 +69,7 @@ def one(look: Look) -> dict[str, Any]:
         else sorted(str(each.relative_to(folder)) for each in folder.rglob("*.png")),
         "report": folder is not None and (folder / "report.html").is_file(),
         "card": None if folder is None else _text(folder),
-        "waiting": next(
-            (job for job in open_work(store, project).waiting if job.version == record.number), None
-        ),
+        "waiting": open_work(store, project).of_version(record.number),
         "events": [
             event
             for event in store.events.list(project, limit=500)

@@ -19,6 +19,7 @@ import msgspec
 from modelwright.errors import ModelwrightError
 from modelwright.serve.journal.entries import Context, Entry, Note
 from modelwright.serve.journal.reader import Tail, journals, owner_is_dead, remove_journal
+from modelwright.serve.keeping.request_log import RequestLog
 from modelwright.serve.keeping.stores import Stores
 from modelwright.serve.wording import META, meta_of
 from modelwright.store.errors import StoreUnavailable
@@ -75,13 +76,15 @@ class Delivery:
     Args:
         root: The folder of the workers' journals.
         stores: Where to.
+        files: Files that also get the predictions of a project, as JSON lines.
     """
 
-    def __init__(self, root: Path, stores: Stores) -> None:
+    def __init__(self, root: Path, stores: Stores, files: Mapping[str, str] | None = None) -> None:
         self._root = root
         self._stores = stores
         self._tails: dict[Path, Tail] = {}
         self._lock = -1
+        self._files = {project: RequestLog(Path(file)) for project, file in (files or {}).items()}
 
     def holds_lock(self) -> bool:
         """Take the folder's lock if nobody has it."""
@@ -135,7 +138,10 @@ class Delivery:
                 record = record_of(item, contexts)
                 records.setdefault((record.project, record.id), record)
         for project in {project for project, _ in records}:
-            self._add(project, [record for record in records.values() if record.project == project])
+            own = [record for record in records.values() if record.project == project]
+            self._add(project, own)
+            if project in self._files:
+                self._files[project].write(own)
         # Events have no id to be told apart by, so they go last: what comes before them may be repeated.
         for item in items:
             if isinstance(item, Note):

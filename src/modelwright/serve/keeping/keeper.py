@@ -46,7 +46,7 @@ class Keeper:
     def __init__(self, child: Child, stores: Stores) -> None:
         self._settings = child.settings
         self._stores = stores
-        self.delivery = Delivery(child.settings.journals, stores)
+        self.delivery = Delivery(child.settings.journals, stores, child.settings.request_logs)
         self.releases = ReleaseWatch(child.settings.targets, stores, child.live)
         self.retraining = [
             Retraining(target, stores.of(target.project), target.store_url or child.settings.store_url)

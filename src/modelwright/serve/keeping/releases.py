@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from modelwright.errors import ModelwrightError
+from modelwright.errors import ExitCode, ModelwrightError
 from modelwright.serve.errors import NothingToServe
 from modelwright.serve.keeping.stores import Stores
 from modelwright.serve.live import Assigned, Challenger, publish
@@ -57,25 +57,31 @@ class ReleaseWatch:
         known = self._assigned[target.name].sequence
         if release is None or release.sequence in {known, self._refused.get(target.name)}:
             return False
-        assigned = self._of_release(target, release)
         # Imported here: what is live at the start is verified by the workers, and NumPy takes its time.
         from modelwright.bundle.read import verify
 
         try:
+            assigned = self._of_release(target, release)
             verify(assigned.bundle)
         except ModelwrightError as error:
-            self._refused[target.name] = release.sequence
-            logger.error("Version %d of %s is not taken: %s", release.version, target.project, error)
-            self._stores.of(target.project).events.add(
-                target.project,
-                "release_refused",
-                f"Version {release.version} was released and is not served here: {error.reason}"
-                f" Version {self._assigned[target.name].version} stays live.",
-                {"sequence": release.sequence, "version": release.version},
-            )
-            return False
+            if error.code is ExitCode.UNAVAILABLE:  # object storage that is away is asked at the next look
+                logger.warning("Version %d of %s is not here yet: %s", release.version, target.project, error)
+                return False
+            return self._refuse(target, release, error)
         self._assigned[target.name] = assigned
         return True
+
+    def _refuse(self, target: Target, release: ReleaseRecord, error: ModelwrightError) -> bool:
+        self._refused[target.name] = release.sequence
+        logger.error("Version %d of %s is not taken: %s", release.version, target.project, error)
+        self._stores.of(target.project).events.add(
+            target.project,
+            "release_refused",
+            f"Version {release.version} was released and is not served here: {error.reason}"
+            f" Version {self._assigned[target.name].version} stays live.",
+            {"sequence": release.sequence, "version": release.version},
+        )
+        return False
 
     def _of_target(self, target: Target) -> Assigned:
         if target.bundle:
@@ -88,7 +94,9 @@ class ReleaseWatch:
         return self._of_release(target, release)
 
     def _of_release(self, target: Target, release: ReleaseRecord) -> Assigned:
+        """What workers are told of a release, its bundle fetched where it is not here."""
         work_dir = Path(target.work_dir)
+        _fetch(target, work_dir / release.bundle, release.version)
         return Assigned(
             name=target.name,
             project=target.project,
@@ -113,11 +121,20 @@ class ReleaseWatch:
                 "The release of %s asks for a challenger that there is not: %s", target.project, asked
             )
             return None
-        bundle = str(Path(target.work_dir) / record.bundle)
+        bundle = Path(target.work_dir) / record.bundle
+        _fetch(target, bundle, record.number)
         by = "request" if asked.get("by") == "request" else "client"
-        return Challenger(version=record.number, bundle=bundle, share=float(share), by=by)
+        return Challenger(version=record.number, bundle=str(bundle), share=float(share), by=by)
 
     def _publish(self) -> tuple[Assigned, ...]:
         assigned = tuple(self._assigned[target.name] for target in self._targets)
         publish(self._live, assigned)
         return assigned
+
+
+def _fetch(target: Target, bundle: Path, version: int) -> None:
+    if target.bundles_url and not bundle.exists():
+        # Imported here, as above: most servers find their bundles on their own disk.
+        from modelwright.bundle.objects import address_of, pull
+
+        pull(address_of(target.bundles_url, target.project, version), bundle)

@@ -21,7 +21,7 @@ from modelwright.serve.deployment import Deployment
 from modelwright.serve.metrics.board import Key, total
 from modelwright.serve.metrics.meter import BOUNDS
 from modelwright.serve.metrics.summary import PROTOCOLS
-from modelwright.serve.metrics.watched import families
+from modelwright.serve.metrics.watched import watched_families
 from modelwright.serve.processes import Usage, usages
 from modelwright.serve.projects import WatchedProject
 
@@ -54,7 +54,7 @@ def exposition(
 def described(run_dir: Path) -> Iterator[Metric]:
     """Every metric there is, without a sample, for those who describe them."""
     yield from _Boards(run_dir, {}, {"bytes": 0, "segments": 0}).collect()
-    yield from families({})
+    yield from watched_families({})
 
 
 class _Boards(Collector):
@@ -111,7 +111,7 @@ class _Watched(Collector):
         self._watched = watched
 
     def collect(self) -> Iterator[Metric]:
-        return families(self._watched)
+        return watched_families(self._watched)
 
 
 def _requests(counts: Mapping[Key, float]) -> Metric:

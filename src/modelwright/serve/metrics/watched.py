@@ -16,7 +16,7 @@ _KINDS = ("drift", "alarm", "quality")
 _MODEL = ["name", "version", "model"]
 
 
-def families(watched: Mapping[str, WatchedProject]) -> Iterator[Family]:
+def watched_families(watched: Mapping[str, WatchedProject]) -> Iterator[Family]:
     """Gauges by the name that a project is served under."""
     pending = GaugeMetricFamily(
         "modelwright_new_samples_pending", "Labelled rows that wait to be trained on", labels=["name"]

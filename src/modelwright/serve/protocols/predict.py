@@ -196,6 +196,9 @@ def _answer(answer: Answer) -> dict[str, Any]:
         reply["confidence"] = answer.confidence
     if answer.probabilities is not None:
         reply["probabilities"] = answer.probabilities
+    if answer.score is not None:
+        reply["score"] = answer.score
+        reply["threshold"] = answer.threshold
     return reply
 
 

@@ -142,7 +142,7 @@ def _of_model(made: Made, insight: Insight, plots: Sequence[str]) -> ModelFacts:
         metric=prepared.material.metric,
         how=prepared.material.plan.words,
         balanced=prepared.material.weights is not None,
-        threshold=prepared.material.threshold,
+        threshold=winner.threshold,
         labels=prepared.label_names or tuple(map(str, prepared.material.labels)),
         metrics=winner.metrics,
         parity=winner.parity,

@@ -50,4 +50,4 @@ class Subject:
         scores = np.asarray(self.runner.run(*self.encoder.transform_dense(columns))[-1], dtype=np.float64)
         if self.task is Task.REGRESSION:
             return Answers(values=scores)
-        return Answers(labels=decide(scores, self.made.prepared.material.threshold), probabilities=scores)
+        return Answers(labels=decide(scores, self.made.contest.winner.threshold), probabilities=scores)

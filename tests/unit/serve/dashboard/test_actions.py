@@ -104,7 +104,8 @@ def test_a_version_that_waits_is_refused_or_approved(released, browser):
     )
     browser.post("/dashboard/iris/versions/3/refuse", {**token[0].hidden, "reason": "no"})
     assert released.jobs.get(jobs[0]).state is JobState.REJECTED
-    assert newest_event(released).kind == "retrain_refused"
+    assert newest_event(released).kind == "refused"
+    assert released.events.list("iris", kind="retrain_refused")[0].data["reason"] == "no"
 
 
 def test_a_retraining_is_asked_for_and_cancelled(released, browser):

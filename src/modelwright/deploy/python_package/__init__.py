@@ -1,0 +1,1 @@
+"""A version as an ordinary Python package."""

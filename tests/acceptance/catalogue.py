@@ -1,0 +1,45 @@
+"""Made product catalogues for tests, and waiting for what a server does by itself."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from acceptance.program import EXAMPLES
+
+PATIENCE = 120.0
+
+
+def until(look: Callable[[], Any], what: str) -> Any:
+    """The first true thing that ``look`` gives."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        found = look()
+        if found:
+            return found
+        time.sleep(0.2)
+    raise AssertionError(f"{what} did not happen in {PATIENCE:.0f} s")
+
+
+def load() -> ModuleType:
+    """The example's generator."""
+    spec = importlib.util.spec_from_file_location("make_products", EXAMPLES / "products" / "make_data.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def write(catalogue: ModuleType, folder: Path, rows: int, seed: int = 0) -> list[dict[str, str]]:
+    """A made catalogue in a folder."""
+    table: list[dict[str, str]] = catalogue.make(rows, seed, folder)
+    with (folder / "products.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, catalogue.HEADER)
+        writer.writeheader()
+        writer.writerows(table)
+    return table
