@@ -43,9 +43,7 @@ def command(terminal: Terminal, *, path: str | None, changes: tuple[str, ...], r
         if store is None:
             held = effective(project)
         elif values:
-            held, event = change(
-                store, project.name, str(project.path), values, actor=f"operator:{actor()}", reason=reason
-            )
+            held, event = change(store, project.name, str(project.path), values, actor=actor(), reason=reason)
             terminal.say(event.message)
         else:
             held = effective(project, store.overrides.list(project.name))

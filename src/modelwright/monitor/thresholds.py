@@ -228,7 +228,7 @@ def _value(retrain: Retrain, monitor: Monitor, name: str) -> Any:
     at: Any = {"retrain": retrain.model_dump(), "monitor": monitor.model_dump()}
     for key in name.split("."):
         at = at.get(key) if isinstance(at, dict) else None
-    return at
+    return int(at) if name == "retrain.quality.window" and at is not None else at
 
 
 def _source(project: Project | None, name: str, override: OverrideRecord | None) -> str:

@@ -132,6 +132,16 @@ def test_poisoned_samples_do_not_replace_the_champion(served):
     assert "worse" in event.message
 
 
+def test_samples_far_out_of_range_do_not_replace_the_champion(served):
+    """Values no row ever had, with wrong labels, end in a refusal that says why; the service goes on."""
+    far = [{**row, "size": 1e30, "label": "no" if row["label"] == "yes" else "yes"} for row in rows(150, 9)]
+    served.give(far)
+    job = taken(served)
+    assert go(served, job) is JobState.REJECTED
+    assert served.store.releases.current("shop").version == 1
+    assert served.store.jobs.get(job.id).error
+
+
 def test_of_one_client_only_so_many_rows_are_taken(served):
     """The newest of each client, so that one who sends a flood is no more than another."""
     for client, count in (("flood", 30), ("ann", 3)):
