@@ -158,10 +158,14 @@ _DEFAULTS = {
 # Where there are pictures: each kind of column by itself, and what they say together. Words are many
 # and sparse, so a linear kernel serves them; pictures are few numbers that need a curved one.
 _WORDS: dict[str, Any] = {"kernel_ridge": {"kernel": "linear", "alpha": 0.5}}
+_OTHER_WORDS: dict[str, Any] = {"linear_svm": {}}
 _PICTURES: dict[str, Any] = {"kernel_ridge": {}}
 _TABLE: dict[str, Any] = {"logistic_regression": {}}
 _MEMBERS = {"text": _WORDS, "image": _PICTURES, "table": _TABLE}
 _CALIBRATION_FOLDS = 3
+SILHOUETTE, ELBOW = "silhouette", "elbow"
+CLUSTER_METHODS = (SILHOUETTE, ELBOW)
+"""What may stand for a number of clusters: how to find it."""
 
 
 @dataclass(frozen=True)
@@ -221,6 +225,8 @@ class Candidate:
             seed = self.settings.get("random_state")
             return fusion_of(members, layout, cores=cores, seed=seed)
         settings = dict(self.settings)
+        if self.task is Task.CLUSTERING and settings.get("n_clusters") in CLUSTER_METHODS:
+            del settings["n_clusters"]  # a way to find the number, see ``train.clusters``
         if self.threads and self.threads not in settings:
             settings[self.threads] = cores
         estimator = build(self.name, self.cls, settings)
@@ -363,7 +369,7 @@ def defaults_for(modalities: Iterable[str]) -> list[CandidateSpec]:
     alone: list[CandidateSpec] = [
         {name: {**settings, ONLY: modality}}
         for modality in there
-        for name, settings in _MEMBERS[modality].items()
+        for name, settings in {**_MEMBERS[modality], **(_OTHER_WORDS if modality == "text" else {})}.items()
     ]
     fused: CandidateSpec = {_FUSION: {modality: _MEMBERS[modality] for modality in there}}
     return [*alone, fused] if len(there) > 1 else alone
