@@ -68,11 +68,14 @@ class Loop:
         server.wait(PATIENCE)
         return server
 
-    def give(self) -> None:
+    def give(self, count: int = SAMPLES, *, wrong: bool = False) -> None:
         """Samples enough for a retraining, over HTTP."""
         samples = [
-            {"features": {name: row[name] for name in NAMES}, "target": row["label"]}
-            for row in rows(SAMPLES, 2)
+            {
+                "features": {name: row[name] for name in NAMES},
+                "target": {"yes": "no", "no": "yes"}[row["label"]] if wrong else row["label"],
+            }
+            for row in rows(count, 2)
         ]
         status, answer = post(f"{self.server.url}/add_training_data", {"samples": samples}, timeout=60)
         assert status == 201, answer
@@ -176,3 +179,18 @@ def _version(loop: Loop) -> Callable[[], Any] | int:
         status, answer = post(f"{loop.server.url}/predict", {"features": row})
         return int(answer["model_version"]) if status == 200 else 0
     return 0
+
+
+def test_poisoned_rows_over_http_leave_the_champion(trained, tmp_path):
+    """Wrong truths at a high rate make a worse version, and nobody ever gets its answers."""
+    loop = Loop(Path(shutil.copytree(trained, tmp_path / "shop")))
+    try:
+        loop.give(160, wrong=True)
+        eventually(lambda: loop.state() in ENDS, seconds=PATIENCE)
+        (job,) = loop.store.jobs.list("shop")
+        assert job.state is JobState.REJECTED
+        assert "worse" in job.error
+        assert loop.store.releases.current("shop").version == 1
+        assert _version(loop) == 1
+    finally:
+        loop.close()
