@@ -164,7 +164,7 @@ class Description:
     Attributes:
         manifest: What it says of itself.
         schema: What a client sends, and what the models see.
-        rows: The reader of clients' rows.
+        rows: The reader of rows as the prediction log keeps them.
         reference: Its profile of the training data, as bytes of JSON.
     """
 
@@ -173,7 +173,8 @@ class Description:
         self.schema = _decode(files, layout.SCHEMA, BundleSchema)
         self.reference: bytes = files[layout.REFERENCE]
         source = files.get(layout.DERIVE)
-        self.rows = RowReader(self.schema, None if source is None else Derive(_text(source)))
+        derive = None if source is None else Derive(_text(source))
+        self.rows = RowReader(self.schema, derive, logged=True)
 
 
 def describe(path: Path | str) -> Description:
