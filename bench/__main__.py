@@ -19,9 +19,12 @@ NAMES = (
     "while_training",
     "fuzz",
     "drift",
+    "monitors",
     "history",
     "products",
+    "watching",
     "pictures",
+    "cardholders",
 )
 
 

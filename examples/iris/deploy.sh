@@ -61,11 +61,12 @@ fi
 if has_docker; then
     build
     $docker rm -f "$name" >/dev/null 2>&1 || true
-    $docker run --detach --name "$name" --restart unless-stopped --read-only --tmpfs /tmp --tmpfs /home/service:uid=10001 \
+    $docker run --detach --name "$name" --restart unless-stopped --read-only --tmpfs /tmp --tmpfs /srv/service:uid=10001 \
         --publish "127.0.0.1:$port:5000" "$name:latest" >/dev/null
     how="container $name"
 else
     echo "No Docker here: serving as a process."
+    mkdir -p .modelwright
     stop_process
     nohup $modelwright serve . --port "$port" --workers 1 >.modelwright/deployed.log 2>&1 </dev/null &
     echo $! >"$pidfile"

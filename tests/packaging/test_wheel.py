@@ -53,6 +53,13 @@ def test_every_file_of_the_package_is_in_it(repository: Path, wheel: zipfile.Pat
     assert there <= members(wheel)
 
 
+def test_the_examples_travel_without_data(wheel: zipfile.Path) -> None:
+    """``modelwright new`` finds them there."""
+    inside = {name.removeprefix("modelwright/examples/") for name in members(wheel) if "/examples/" in name}
+    assert {"iris/project.yaml", "iris/ci.sh", "fraud/make_data.py", "titanic/features.py"} <= inside
+    assert not [name for name in inside if "/data/" in name or "/.modelwright/" in name]
+
+
 def test_its_metadata_says_what_the_project_says(wheel: zipfile.Path) -> None:
     """Version, licence, Pythons and the command."""
     told = Parser().parsestr(metadata(wheel))

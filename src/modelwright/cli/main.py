@@ -30,10 +30,12 @@ SECTIONS = START, MAKE, USE, SEE = "Begin", "Make and release", "Serve and predi
 VERBS: dict[str, Entry] = {
     "up": Entry("up", START, "Do it all: read, train, check, register, serve."),
     "init": Entry("init", START, "Start a project in a new folder."),
+    "new": Entry("new", START, "Begin a project of your own from an example."),
     "check": Entry("check", START, "Tell every mistake in a project file."),
     "data": Entry("data", MAKE, "Look at a project's data."),
     "train": Entry("train", MAKE, "Train the candidates and register the winner."),
     "versions": Entry("versions", MAKE, "List the registered versions."),
+    "features": Entry("features", MAKE, "Bring what is looked up for requests into the store."),
     "promote": Entry("promote", MAKE, "Make a version the one that answers."),
     "rollback": Entry("rollback", MAKE, "Let a former champion answer again."),
     "approve": Entry("approve", MAKE, "Let a waiting version answer, or refuse it."),
