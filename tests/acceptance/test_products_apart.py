@@ -125,7 +125,8 @@ def test_the_parts_on_machines_of_their_own(postgres_url: str, cloud: dict[str, 
         assert answer.status_code == 200, answer.text
         assert known.post("/trigger_retrain").status_code == 403
         said = known.post(
-            "/predict", json={"instances": [{"product_name": f"mug {n}"} for n in range(24)]}
+            "/predict",
+            json={"instances": [{"product_name": f"mug {n}", "image": row["image"]} for n in range(24)]},
         ).json()
         for each in said["predictions"]:
             truth = "Watches" if each["prediction"] != "Watches" else "Computers"

@@ -166,7 +166,7 @@ class Description:
     Attributes:
         manifest: What it says of itself.
         schema: What a client sends, and what the models see.
-        rows: The reader of clients' rows.
+        rows: The reader of rows as the prediction log keeps them.
         reference: Its profile of the training data, as bytes of JSON.
     """
 
@@ -185,7 +185,7 @@ def describe(path: Path | str) -> Description:
     manifest, files = _read_checked(Path(path))
     schema = _decode(files, layout.SCHEMA, BundleSchema)
     source = files.get(layout.DERIVE)
-    rows = RowReader(schema, None if source is None else Derive(_text(source)))
+    rows = RowReader(schema, None if source is None else Derive(_text(source)), logged=True)
     return Description(manifest, schema, rows, files[layout.REFERENCE])
 
 

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from modelwright.bundle.derive import Derive
 from modelwright.bundle.format import BundleSchema
-from modelwright.bundle.rows import Reading, RowReader
+from modelwright.bundle.pictures import Picture, blank
+from modelwright.bundle.rows import Reading, RowReader, TableReader
 from modelwright.schema.columns import Column, Kind, TableSchema
 
 NUMBER = Column(name="a number", kind=Kind.NUMERIC, nullable=True, observed_min=-10, observed_max=10)
@@ -374,3 +375,42 @@ def test_objects_in_a_row_are_outer_inner_columns() -> None:
         "size.of.it": [1, 3],
         "size.x": [2, 4],
     }
+
+
+IMAGES = TableSchema(
+    columns=(
+        Column(name="title", kind=Kind.TEXT, nullable=True),
+        Column(name="photo", kind=Kind.IMAGE, nullable=True),
+    )
+)
+PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4//8/AAX+Av4N70a4AAAAAElFTkSuQmCC"
+
+
+def test_images_are_read_as_pictures_and_gaps_as_gaps() -> None:
+    """Base64 becomes a picture named by its content; nothing, null and blanks are a missing one."""
+    reading = TableReader(IMAGES).read(
+        [{"photo": PNG}, {"photo": f"data:image/png;base64,{PNG}"}, {"photo": None}, {"photo": " "}, {}]
+    )
+    assert reading.errors == []
+    first, second, *gaps = reading.columns["photo"].tolist()
+    assert isinstance(first, Picture) and first == second and gaps == ["", "", ""]
+
+
+def test_a_refused_image_names_its_column_and_row() -> None:
+    """Other rows of the batch are read; numbers, paths and names of the log are no images."""
+    name = str(blank())
+    rows = [{"photo": PNG}, {"photo": 7}, {"photo": "a/b.png"}, {"photo": name}]
+    reading = TableReader(IMAGES).read(rows)
+    assert [(error.row, error.loc, error.type) for error in reading.errors] == [
+        (1, ("features", "photo"), "image_type"),
+        (2, ("features", "photo"), "image_base64"),
+        (3, ("features", "photo"), "image_absent"),
+    ]
+
+
+def test_rows_of_the_log_hold_names_of_images() -> None:
+    """Whether there was a picture is known from them, its pixels are not."""
+    name = str(blank())
+    reading = TableReader(IMAGES, logged=True).read([{"photo": name}, {"photo": None}])
+    assert reading.errors == [] and reading.columns["photo"].tolist() == [name, ""]
+    assert not isinstance(reading.columns["photo"][0], Picture)
