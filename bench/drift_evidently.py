@@ -13,6 +13,7 @@ import json
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 WINDOW = 500
 
@@ -41,7 +42,7 @@ def main(file: str) -> None:
     print(json.dumps(found))
 
 
-def _columns(result: dict) -> list[tuple[str, bool]]:
+def _columns(result: dict[str, Any]) -> list[tuple[str, bool]]:
     """Each column with whether Evidently calls it drifted."""
     told = []
     for metric in result["metrics"]:

@@ -30,6 +30,8 @@ def run(folder: Path, quick: bool) -> list[Row]:
     watched: list[Load] = []
     parts = 0
     with served(case) as (port, pids):
+        with watchers(port, case.project):  # the first page loads the templates and the store
+            time.sleep(3)
         load(port, pids, case.script, CONNECTIONS, 1)
         for _ in range(turns):
             alone.append(load(port, pids, case.script, CONNECTIONS, seconds))

@@ -400,7 +400,7 @@ def _equip(encoder: Encoder, files: dict[str, bytes]) -> None:
     except Exception as error:
         names = ", ".join(encoder.graph_files)
         raise BundleInvalid(
-            f"The bundle's image encoder ({names}) cannot be loaded by ONNX Runtime: {error}.", _RESTORE
+            f"The bundle's encoder ({names}) cannot be loaded by ONNX Runtime: {error}.", _RESTORE
         ) from error
 
 
