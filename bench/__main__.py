@@ -23,8 +23,8 @@ NAMES = (
     "history",
     "products",
     "watching",
-    "cardholders",
     "pictures",
+    "cardholders",
 )
 
 

@@ -403,15 +403,15 @@ def _fit_column(column: Column, values: np.ndarray, text: TextSettings) -> Encod
             return _NEVER_ENCODED[kind]
 
 
-def _fill_log(values: np.ndarray, numbers: np.ndarray, slot: int) -> None:
-    """In float64, so that only the result is rounded, once and the same everywhere."""
-    numbers[:, slot] = np.copysign(np.log1p(np.abs(values)), values)
-
-
 def _runner(column: GraphColumn, graph: bytes) -> ImageRunner | SentenceRunner:
     if isinstance(column, ImageColumn):
         return ImageRunner(column, graph)
     return SentenceRunner(column, graph)
+
+
+def _fill_log(values: np.ndarray, numbers: np.ndarray, slot: int) -> None:
+    """In float64, so that only the result is rounded, once and the same everywhere."""
+    numbers[:, slot] = np.copysign(np.log1p(np.abs(values)), values)
 
 
 def _date_filler(origin: int) -> Callable[[np.ndarray, np.ndarray, int], None]:
