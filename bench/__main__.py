@@ -19,8 +19,11 @@ NAMES = (
     "while_training",
     "fuzz",
     "drift",
+    "monitors",
     "history",
     "products",
+    "watching",
+    "pictures",
 )
 
 

@@ -61,7 +61,7 @@ fi
 if has_docker; then
     build
     $docker rm -f "$name" >/dev/null 2>&1 || true
-    $docker run --detach --name "$name" --restart unless-stopped --read-only --tmpfs /tmp --tmpfs /home/service:uid=10001 \
+    $docker run --detach --name "$name" --restart unless-stopped --read-only --tmpfs /tmp --tmpfs /srv/service:uid=10001 \
         --publish "127.0.0.1:$port:5000" "$name:latest" >/dev/null
     how="container $name"
 else

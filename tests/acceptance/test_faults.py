@@ -168,7 +168,7 @@ def test_what_counts_as_a_change(tmp_path, trained):
     assert (same.json, "othing changed" in same.err) == (first, True)
     change_a_row(project)
     made = run("up", project, "--no-serve", "--json")
-    assert "Training, because since version 1 the data changed" in made.err
+    assert "Training, because of changes since version 1: the data changed" in made.err
     second = made.json
     assert second["version"] == 2
     assert second["dataset_md5"] != first["dataset_md5"]

@@ -226,6 +226,13 @@ def test_a_damaged_encoder_is_found_before_anything_is_loaded(trained: Path, tmp
     assert done.code == 6 and encoder.name in done.err
 
 
+def test_a_version_is_made_again_from_its_pictures(trained: Path) -> None:
+    """The same rows and pictures give the same encoder, the same models and so the same content."""
+    done = run("reproduce", "1", "-p", trained, "--json")
+    assert done.code == 0, done.out + done.err
+    assert done.json["same"] is True
+
+
 def test_made_data_is_like_the_real(catalogue: ModuleType, shared_data: Path, tmp_path: Path) -> None:
     """Same columns, types and categories; words tell more than pictures, neither tells all."""
     from sklearn.model_selection import cross_val_score
@@ -282,7 +289,9 @@ def test_the_notebook_runs_and_draws(trained: Path) -> None:
 
     notebook = nbformat.read(EXAMPLES / "products" / "exploration.ipynb", as_version=4)
     client = NotebookClient(notebook, timeout=240, resources={"metadata": {"path": str(trained)}})
-    client.execute(env=environment(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1"))
+    # The test's own Matplotlib draws for nobody; a notebook's draws into the notebook.
+    inline = "module://matplotlib_inline.backend_inline"
+    client.execute(env=environment(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MPLBACKEND=inline))
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
     assert sum("image/png" in output.get("data", {}) for output in outputs) >= 6
     assert any("wrong; the surest of them above" in output.get("text", "") for output in outputs)

@@ -19,7 +19,9 @@ from PIL import Image
 
 from acceptance.catalogue import load, until, write
 from acceptance.program import environment, example, free_port, run, serving
+from modelwright.monitor.standing import live_view
 from modelwright.store.engine import open_store
+from modelwright.store.ports import Store
 
 pytestmark = pytest.mark.slow
 REGION = "us-east-1"
@@ -33,7 +35,8 @@ def cloud(tmp_path: Path) -> Iterator[dict[str, str]]:
     """An S3 and a Cognito of this test's own; what the environment of programs says of them."""
     boto3 = pytest.importorskip("boto3", reason="the cloud's stand-in needs boto3 and moto")
     port = free_port()
-    log = (tmp_path / "moto.log").open("w")
+    stack = contextlib.ExitStack()
+    log = stack.enter_context((tmp_path / "moto.log").open("w"))
     process = subprocess.Popen(
         [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
         stdout=log, stderr=log, env=environment(),
@@ -42,8 +45,11 @@ def cloud(tmp_path: Path) -> Iterator[dict[str, str]]:
     try:
         until(lambda: _answers(endpoint), "the start of moto")
         keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": REGION}
-        boto3.client("s3", endpoint_url=endpoint, **keys).create_bucket(Bucket="models")
-        pool = boto3.client("cognito-idp", endpoint_url=endpoint, **keys)
+        storage = stack.enter_context(contextlib.closing(boto3.client("s3", endpoint_url=endpoint, **keys)))
+        storage.create_bucket(Bucket="models")
+        pool = stack.enter_context(
+            contextlib.closing(boto3.client("cognito-idp", endpoint_url=endpoint, **keys))
+        )
         yield {
             "AWS_ENDPOINT_URL": endpoint, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
             "AWS_REGION": REGION, "MODELWRIGHT_BUNDLES_URL": "s3://models/bundles",
@@ -52,7 +58,7 @@ def cloud(tmp_path: Path) -> Iterator[dict[str, str]]:
     finally:
         process.terminate()
         process.wait(timeout=20)
-        log.close()
+        stack.close()
 
 
 def _answers(endpoint: str) -> bool:
@@ -106,11 +112,13 @@ def test_the_parts_on_machines_of_their_own(postgres_url: str, cloud: dict[str, 
     host = tmp_path / "host"  # has neither the data nor the training's folder
     host.mkdir()
     shutil.copy(file, host / "project.yaml")
-    with serving("serve", host, "--auth", "oidc", "--no-retrain", **surroundings) as server:
+    with (
+        serving("serve", host, "--auth", "oidc", "--no-retrain", **surroundings) as server,
+        httpx.Client(headers={"Authorization": f"Bearer {token}"}, base_url=server.url, timeout=20) as known,
+    ):
         assert (host / ".modelwright" / "bundles" / "v1" / "manifest.json").is_file()
         row = {"product_name": "quartz watch", "image": base64.b64encode(PNG).decode()}
         assert httpx.post(f"{server.url}/predict", json=row).status_code == 401
-        known = httpx.Client(headers={"Authorization": f"Bearer {token}"}, base_url=server.url, timeout=20)
         answer = known.post(
             "/predict", data={"product_name": "quartz watch"}, files={"image": ("a.png", PNG)}
         )
@@ -124,4 +132,15 @@ def test_the_parts_on_machines_of_their_own(postgres_url: str, cloud: dict[str, 
             told = known.post("/feedback", json={"prediction_id": each["prediction_id"], "target": truth})
             assert told.status_code in {201, 202}, told.text
         with contextlib.closing(open_store(postgres_url)) as store:
-            until(lambda: len(store.predictions.history("products", labelled=True)) >= 20, "the labels")
+            until(lambda: _seen_to_fall(store), "the drop of F1 being seen")
+    worker = run("worker", trainer, "--once", **surroundings)
+    assert worker.code == 0, worker.err
+    (job,) = run("jobs", trainer, "--json", **surroundings).json
+    assert job["trigger"] == "quality" and "f1 of version 1 is 0.0" in job["reason"], job
+    assert job["state"] in {"promoted", "rejected"}, job["outcome"]
+
+
+def _seen_to_fall(store: Store) -> bool:
+    """Whether the monitors beside the server have judged F1 below its floor."""
+    view = live_view(store, "products")
+    return view is not None and any("f1" in each.below for each in view.quality)

@@ -80,6 +80,18 @@ def test_a_revoked_key_stops_working(guarded: Server, project: Path) -> None:
     eventually(lambda: guarded.client.post("/predict", json=BODY, headers=header).status_code == 401)
 
 
+def test_a_rate_holds_over_all_workers(project: Path) -> None:
+    """A key gets what it may send, whichever workers its connections reach; another key has its own."""
+    header, other = key(project, "predict"), key(project, "predict")
+    environ = {"MODELWRIGHT_AUTH_RATE": "0.01", "MODELWRIGHT_AUTH_BURST": "5"}
+    with Server("--workers", "3", "--auth", "keys", cwd=project, env=environ) as server:
+        replies = [httpx.post(f"{server.url}/predict", json=BODY, headers=header) for _ in range(20)]
+        assert sorted(reply.status_code for reply in replies) == [200] * 5 + [429] * 15
+        refused = next(reply for reply in replies if reply.status_code == 429)
+        assert 0 < int(refused.headers["retry-after"]) <= 100
+        assert server.client.post("/predict", json=BODY, headers=other).status_code == 200
+
+
 def test_beyond_this_machine_only_with_authentication(project: Path) -> None:
     """The server refuses to start where strangers could ask, and says how to go on."""
     status, told = run_serve(project, "--host", "0.0.0.0")

@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 
 from modelwright.bundle.images import ImageColumn, ImageRunner
+from modelwright.bundle.sentences import SentenceColumn, SentenceRunner
 from modelwright.bundle.text import TextSettings, Vectoriser
 from modelwright.schema.columns import Column, Kind, TableSchema
 
@@ -79,8 +80,8 @@ class Packed:
         numbers: float32 [rows, k], NaN = missing.
         strings: object array of ``str`` [rows, m], "" = missing.
         text: The text columns' numbers; ``None`` where there is no text column.
-        images: The image columns' features, float32 [rows, width], a row of zeros where an image is
-            missing; ``None`` where there is no image column.
+        images: The features of columns with an encoder of their own, images and sentences, float32
+            [rows, width], zeros where a cell is missing; ``None`` where there is no such column.
     """
 
     __slots__ = ("images", "numbers", "strings", "text")
@@ -138,7 +139,10 @@ class TextColumn(msgspec.Struct, frozen=True, tag="text"):
     vectoriser: Vectoriser
 
 
-Encoding = NumberColumn | DateColumn | StringColumn | TextColumn | ImageColumn
+GraphColumn = ImageColumn | SentenceColumn
+"""A column that an ONNX graph of its own encodes."""
+
+Encoding = NumberColumn | DateColumn | StringColumn | TextColumn | ImageColumn | SentenceColumn
 
 
 class Block(NamedTuple):
@@ -175,7 +179,7 @@ class Encoder(msgspec.Struct, frozen=True, dict=True):
         *,
         features: Sequence[str] | None = None,
         text: TextSettings | Mapping[str, TextSettings] = TextSettings(),  # noqa: B008 - an immutable value
-        images: Sequence[ImageRunner] = (),
+        runners: Sequence[ImageRunner | SentenceRunner] = (),
     ) -> Encoder:
         """Learn the encoding from training rows.
 
@@ -184,9 +188,10 @@ class Encoder(msgspec.Struct, frozen=True, dict=True):
             columns: Their training values.
             features: The columns to use; all of the schema's by default.
             text: How text columns are cut into terms: all, or by name.
-            images: The encoders of image columns; an image column without one is left out.
+            runners: The encoders of image columns, of which one without is left out, and of text
+                columns that have one.
         """
-        encoders = {runner.column.name: runner.column for runner in images}
+        encoders = {runner.column.name: runner.column for runner in runners}
         wanted = None if features is None else set(features)
         used: list[Encoding] = []
         ignored: dict[str, str] = {}
@@ -200,30 +205,30 @@ class Encoder(msgspec.Struct, frozen=True, dict=True):
             else:
                 used.append(found)
         encoder = cls(columns=tuple(used), ignored=ignored)
-        encoder.equip({runner.column.file: runner for runner in images})
+        encoder.equip({runner.column.name: runner for runner in runners})
         return encoder
 
-    def equip(self, runners: Mapping[str, ImageRunner]) -> None:
-        """Hand over the image columns' encoders, by file; a struct holds what JSON does, so not these."""
-        self.__dict__["runners"] = {file: runners[file] for file in self.graph_files}
+    def equip(self, runners: Mapping[str, ImageRunner | SentenceRunner]) -> None:
+        """Hand over columns' encoders, by column; a struct holds what JSON does, so not these."""
+        self.__dict__["runners"] = {column.name: runners[column.name] for column in self._graphed}
 
     def equip_from(self, files: Mapping[str, bytes]) -> None:
-        """Load the image columns' encoders from a bundle's checked files."""
-        self.equip({column.file: ImageRunner(column, files[column.file]) for column in self._images})
+        """Load columns' encoders from a bundle's checked files."""
+        self.equip({column.name: _runner(column, files[column.file]) for column in self._graphed})
 
     @property
     def graph_files(self) -> tuple[str, ...]:
-        """Files that the image columns' encoders lie in."""
-        return tuple(dict.fromkeys(column.file for column in self._images))
+        """Files that columns' encoders lie in."""
+        return tuple(dict.fromkeys(column.file for column in self._graphed))
 
     @property
     def graphs(self) -> dict[str, bytes]:
-        """The image columns' encoders, by file."""
-        return {file: runner.graph for file, runner in self._runners.items()}
+        """Columns' encoders, by file."""
+        return {runner.column.file: runner.graph for runner in self._runners.values()}
 
     @property
-    def _runners(self) -> dict[str, ImageRunner]:
-        found: dict[str, ImageRunner] = self.__dict__.get("runners", {})
+    def _runners(self) -> dict[str, ImageRunner | SentenceRunner]:
+        found: dict[str, ImageRunner | SentenceRunner] = self.__dict__.get("runners", {})
         return found
 
     @property
@@ -246,7 +251,7 @@ class Encoder(msgspec.Struct, frozen=True, dict=True):
             elif isinstance(column, DateColumn):
                 plain.extend(f"{column.name}.{part}" for part in DATE_PARTS)
         texts = (f"{column.name}~{term}" for column in self._texts for term in column.vectoriser.names)
-        images = (f"{column.name}~{place}" for column in self._images for place in range(column.width))
+        images = (f"{column.name}~{place}" for column in self._graphed for place in range(column.width))
         return (*plain, *texts, *images)
 
     @cached_property
@@ -261,17 +266,17 @@ class Encoder(msgspec.Struct, frozen=True, dict=True):
 
     @cached_property
     def image_width(self) -> int:
-        """How many of the numbers, the last ones, come from images."""
-        return sum(column.width for column in self._images)
+        """How many of the numbers, the last ones, come from images and from encoded sentences."""
+        return sum(column.width for column in self._graphed)
 
     @cached_property
     def blocks(self) -> tuple[Block, ...]:
         """Where the numbers of each text and image column are."""
         found: list[Block] = []
         start = len(self.number_names) - self.text_width - self.image_width
-        passed: tuple[TextColumn | ImageColumn, ...] = (*self._texts, *self._images)
+        passed: tuple[TextColumn | GraphColumn, ...] = (*self._texts, *self._graphed)
         for column in passed:
-            words = isinstance(column, TextColumn)
+            words = not isinstance(column, ImageColumn)
             stop = start + (column.vectoriser.width if isinstance(column, TextColumn) else column.width)
             found.append(Block(column.name, Kind.TEXT if words else Kind.IMAGE, start, stop))
             start = stop
@@ -282,8 +287,8 @@ class Encoder(msgspec.Struct, frozen=True, dict=True):
         return tuple(column for column in self.columns if isinstance(column, TextColumn))
 
     @cached_property
-    def _images(self) -> tuple[ImageColumn, ...]:
-        return tuple(column for column in self.columns if isinstance(column, ImageColumn))
+    def _graphed(self) -> tuple[GraphColumn, ...]:
+        return tuple(column for column in self.columns if isinstance(column, GraphColumn))
 
     @cached_property
     def _fillers(self) -> tuple[tuple[str, int, Callable[[np.ndarray, np.ndarray, int], None] | None], ...]:
@@ -306,7 +311,7 @@ class Encoder(msgspec.Struct, frozen=True, dict=True):
         numbers = np.empty((rows, plain), dtype=np.float32)
         self._fill_numbers(columns, numbers)
         images = None
-        if self._images:
+        if self._graphed:
             images = np.zeros((rows, self.image_width), dtype=np.float32)
             self._fill_images(columns, images)
         return Packed(numbers, self._strings(columns, rows), self._sparse_text(columns, rows), images)
@@ -314,7 +319,7 @@ class Encoder(msgspec.Struct, frozen=True, dict=True):
     def transform_dense(self, columns: ColumnArrays) -> tuple[np.ndarray, np.ndarray]:
         """Encode rows for serving: ``numbers`` float32 [rows, all numbers], ``strings`` [rows, m]."""
         rows = _row_count(columns)
-        if not self._texts and not self._images:
+        if not self._texts and not self._graphed:
             numbers = np.empty((rows, len(self.number_names)), dtype=np.float32)
             self._fill_numbers(columns, numbers)
             return numbers, self._strings(columns, rows)
@@ -330,9 +335,9 @@ class Encoder(msgspec.Struct, frozen=True, dict=True):
 
     def _fill_images(self, columns: ColumnArrays, target: np.ndarray) -> None:
         start = 0
-        for column in self._images:
+        for column in self._graphed:
             end = start + column.width
-            self._runners[column.file].fill(columns[column.name], target[:, start:end])
+            self._runners[column.name].fill(columns[column.name], target[:, start:end])
             start = end
 
     def _fill_numbers(self, columns: ColumnArrays, numbers: np.ndarray) -> None:
@@ -392,6 +397,12 @@ def _fit_column(column: Column, values: np.ndarray, text: TextSettings) -> Encod
             return TextColumn(column.name, vectoriser) if vectoriser.width else "no word occurs often enough"
         case kind:
             return _NEVER_ENCODED[kind]
+
+
+def _runner(column: GraphColumn, graph: bytes) -> ImageRunner | SentenceRunner:
+    if isinstance(column, ImageColumn):
+        return ImageRunner(column, graph)
+    return SentenceRunner(column, graph)
 
 
 def _date_filler(origin: int) -> Callable[[np.ndarray, np.ndarray, int], None]:

@@ -23,6 +23,9 @@ LEAST = 1e-12
 _FOLDS = 3
 _LEAST_ROWS = 10
 _LARGEST = 5.0
+# The log loss hedges: a weaker member spoils right answers of the strongest before it costs log loss. On
+# four splits of two real catalogues this share gave the most right answers of 0.5, 0.7 and 1.
+_HUMBLE = 0.7
 
 
 class LateFusion(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -156,7 +159,7 @@ def _fitted(estimator: Any, part: Any, codes: np.ndarray, weights: np.ndarray | 
 def _exponents(
     answers: list[np.ndarray], seen: np.ndarray, codes: np.ndarray, weights: np.ndarray
 ) -> np.ndarray:
-    """The powers with the least log loss on rows that all members see something of."""
+    """The powers with the least log loss on rows that all members see, all but the largest made smaller."""
     equal = np.full(len(answers), 1.0 / len(answers))
     together = seen.all(axis=0)
     if len(answers) < 2 or together.sum() < _LEAST_ROWS:
@@ -170,4 +173,6 @@ def _exponents(
         return log_loss_of(fused, codes[together], weights[together])
 
     found = minimize(loss, equal, method="L-BFGS-B", bounds=[(0.0, _LARGEST)] * len(answers))
-    return np.round(np.asarray(found.x, dtype=np.float64), 6)
+    powers = np.asarray(found.x, dtype=np.float64)
+    powers[np.arange(len(powers)) != powers.argmax()] *= _HUMBLE
+    return np.round(powers, 6)

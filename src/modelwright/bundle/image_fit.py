@@ -5,7 +5,6 @@ Training side only.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,10 +14,18 @@ import msgspec
 import numpy as np
 import onnx
 
+from modelwright.bundle.given import (
+    EncoderInvalid,
+    check_features,
+    file_name,
+    given_graph,
+    plain_inputs,
+    shapes,
+)
 from modelwright.bundle.image_graph import SIDE, descriptor_width, encoder_graph
 from modelwright.bundle.images import PIXELS, ImageColumn, ImageRunner
 from modelwright.bundle.pictures import Picture, blank
-from modelwright.errors import ExitCode, ModelwrightError
+from modelwright.errors import ModelwrightError
 
 FEATURES = 256
 """Most numbers the built-in encoder gives for a picture."""
@@ -26,16 +33,8 @@ FEATURES = 256
 _MOST_PICTURES = 3_000  # that the projection is learned from
 _BUILT_IN = "the built-in encoder (oriented gradients and colour histograms)"
 _ELEMENTS = {onnx.TensorProto.UINT8: "uint8", onnx.TensorProto.FLOAT: "float"}
-_DOMAINS = {"", "ai.onnx", "ai.onnx.ml"}
-_MOST_FEATURES = 8_192
 _USUAL_SIDE = 224
 _METADATA = "modelwright"
-
-
-class EncoderInvalid(ModelwrightError):
-    """An ONNX file that cannot encode images."""
-
-    code = ExitCode.PROJECT
 
 
 def fit_built_in(name: str, pictures: Sequence[Picture | str], *, seed: int) -> ImageRunner | None:
@@ -76,7 +75,7 @@ def _components(described: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _runner(name: str, graph: bytes, width: int) -> ImageRunner:
     column = ImageColumn(
         name=name,
-        file=_file_name(graph),
+        file=file_name(graph),
         input=PIXELS,
         width=width,
         size=(SIDE, SIDE),
@@ -84,11 +83,6 @@ def _runner(name: str, graph: bytes, width: int) -> ImageRunner:
         source=_BUILT_IN,
     )
     return ImageRunner(column, graph)
-
-
-def _file_name(graph: bytes) -> str:
-    """Named by its content: models of one bundle with the same encoder share one file."""
-    return f"encoder-{hashlib.sha256(graph).hexdigest()[:16]}.onnx"
 
 
 def given_encoder(name: str, path: Path) -> ImageRunner:
@@ -103,38 +97,9 @@ def given_encoder(name: str, path: Path) -> ImageRunner:
         EncoderInvalid: The file is absent or damaged, needs operators beyond the standard, or takes or
             gives something else.
     """
-    try:
-        graph = path.read_bytes()
-        model = onnx.load_model_from_string(graph)
-        onnx.checker.check_model(model)
-    except OSError as error:
-        raise EncoderInvalid(
-            f"The encoder of '{name}', {path}, cannot be read: {error.strerror or error}.",
-            "Check the path; a relative one starts at the project's folder.",
-        ) from error
-    # The parser and the checker raise classes of their own, which differ by release.
-    except Exception as error:
-        first = str(error).partition("\n")[0][:200]
-        raise EncoderInvalid(
-            f"The encoder of '{name}', {path.name}, is no valid ONNX model: {first}", "Export it again."
-        ) from error
-    _refuse_foreign(name, path, model)
+    graph, model = given_graph(name, path)
     column = _described(name, path, model, _settings(name, path, model))
     return _tried(column, graph, path)
-
-
-def _refuse_foreign(name: str, path: Path, model: onnx.ModelProto) -> None:
-    domains = {entry.domain for entry in model.opset_import} | {node.domain for node in model.graph.node}
-    if domains - _DOMAINS:
-        raise EncoderInvalid(
-            f"The encoder of '{name}', {path.name}, needs operators of {sorted(domains - _DOMAINS)}.",
-            "Export it with standard ONNX operators: a server has no others.",
-        )
-    if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in model.graph.initializer):
-        raise EncoderInvalid(
-            f"The encoder of '{name}', {path.name}, keeps its weights in another file.",
-            "Save it as one file (below 2 GB): a bundle carries and checks it as one.",
-        )
 
 
 def _settings(name: str, path: Path, model: onnx.ModelProto) -> dict[str, Any]:
@@ -161,14 +126,12 @@ def _three_numbers(value: object) -> bool:
 
 def _described(name: str, path: Path, model: onnx.ModelProto, settings: dict[str, Any]) -> ImageColumn:
     """How the graph takes pictures, told by its one input."""
-    weights = {tensor.name for tensor in model.graph.initializer}
-    inputs = [entry for entry in model.graph.input if entry.name not in weights]
+    inputs = plain_inputs(model)
     shape = [axis.dim_value for axis in inputs[0].type.tensor_type.shape.dim] if len(inputs) == 1 else []
     element = _ELEMENTS.get(inputs[0].type.tensor_type.elem_type) if len(inputs) == 1 else None
     if element is None or len(shape) != 4 or 3 not in (shape[1], shape[3]) or shape[0] > 1:
         raise EncoderInvalid(
-            f"The encoder of '{name}', {path.name}, does not take pictures: its inputs are "
-            f"{[(entry.name, [axis.dim_value or axis.dim_param for axis in entry.type.tensor_type.shape.dim]) for entry in inputs]}.",  # noqa: E501
+            f"The encoder of '{name}', {path.name}, does not take pictures: its inputs are {shapes(inputs)}.",
             "It must have one input, uint8 or float, of the shape [n, 3, height, width] or "
             "[n, height, width, 3].",
         )
@@ -203,11 +166,6 @@ def _tried(column: ImageColumn, graph: bytes, path: Path) -> ImageRunner:
             f"The encoder of '{column.name}', {path.name}, fails on a white picture: {first}",
             "Try it with onnxruntime by itself.",
         ) from error
-    if not 1 <= len(features) <= _MOST_FEATURES or not np.isfinite(features).all():
-        raise EncoderInvalid(
-            f"The encoder of '{column.name}', {path.name}, gives {len(features):,} numbers for a picture"
-            + ("." if np.isfinite(features).all() else ", not all of them finite."),
-            f"It should give 1 to {_MOST_FEATURES:,} finite ones: take the output of its last pooling layer.",
-        )
-    known = msgspec.structs.replace(column, width=len(features), file=_file_name(graph))
+    check_features(column.name, path, features)
+    known = msgspec.structs.replace(column, width=len(features), file=file_name(graph))
     return ImageRunner(known, graph)

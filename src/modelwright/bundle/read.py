@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +159,7 @@ class Bundle:
             ) from error
 
 
+@dataclass(frozen=True)
 class Description:
     """A bundle's words without its models: enough to read rows and to compare them with training.
 
@@ -168,12 +170,10 @@ class Description:
         reference: Its profile of the training data, as bytes of JSON.
     """
 
-    def __init__(self, manifest: Manifest, files: dict[str, bytes]) -> None:
-        self.manifest = manifest
-        self.schema = _decode(files, layout.SCHEMA, BundleSchema)
-        self.reference: bytes = files[layout.REFERENCE]
-        source = files.get(layout.DERIVE)
-        self.rows = RowReader(self.schema, None if source is None else Derive(_text(source)))
+    manifest: Manifest
+    schema: BundleSchema
+    rows: RowReader
+    reference: bytes
 
 
 def describe(path: Path | str) -> Description:
@@ -182,7 +182,11 @@ def describe(path: Path | str) -> Description:
     Raises:
         BundleInvalid: As ``verify``.
     """
-    return Description(*_read_checked(Path(path)))
+    manifest, files = _read_checked(Path(path))
+    schema = _decode(files, layout.SCHEMA, BundleSchema)
+    source = files.get(layout.DERIVE)
+    rows = RowReader(schema, None if source is None else Derive(_text(source)))
+    return Description(manifest, schema, rows, files[layout.REFERENCE])
 
 
 def verify(path: Path | str) -> Manifest:
@@ -396,7 +400,7 @@ def _equip(encoder: Encoder, files: dict[str, bytes]) -> None:
     except Exception as error:
         names = ", ".join(encoder.graph_files)
         raise BundleInvalid(
-            f"The bundle's image encoder ({names}) cannot be loaded by ONNX Runtime: {error}.", _RESTORE
+            f"The bundle's encoder ({names}) cannot be loaded by ONNX Runtime: {error}.", _RESTORE
         ) from error
 
 

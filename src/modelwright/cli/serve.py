@@ -171,7 +171,7 @@ def _tell(terminal: Terminal, ready: Readiness) -> None:
         terminal.print(f"Serving {served} at {ready.url}")
         if ready.curl:
             terminal.print(f"\nTry it:\n  {ready.curl}")
-        terminal.print(f"\nDocumentation: {ready.url}/docs   Stop: Ctrl+C")
+        terminal.print(f"\nDashboard: {ready.url}/dashboard   API: {ready.url}/docs   Stop: Ctrl+C")
 
     data = {"url": ready.url, "versions": ready.versions, "curl": ready.curl}
     terminal.result(data, show)

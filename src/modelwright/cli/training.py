@@ -63,7 +63,7 @@ def reason_to_train(project: Project, settings: Settings, store: Store) -> str:
         return f"Training the first version of {project.name}."
     changes = changes_since(latest, project, settings.work_dir)
     if changes:
-        return f"Training, because since version {latest.number} {'; '.join(changes)}."
+        return f"Training, because of changes since version {latest.number}: {'; '.join(changes)}."
     if not (settings.work_dir / latest.bundle).is_dir():
         return f"Training, because the bundle of version {latest.number} is gone; nothing else changed."
     return f"Training, although nothing changed since version {latest.number}."

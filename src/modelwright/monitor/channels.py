@@ -139,7 +139,7 @@ class Email:
                 smtp.ehlo()
             if parts.username:
                 smtp.login(unquote(parts.username), unquote(parts.password or ""))
-        except BaseException:
+        except BaseException:  # whatever it was, Ctrl+C too: the connection must not stay open
             smtp.close()
             raise
         return smtp

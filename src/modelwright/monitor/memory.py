@@ -16,6 +16,7 @@ import msgspec
 
 from modelwright.monitor.standing import DriftView, StandingAlarm
 from modelwright.monitor.watch import WatchState
+from modelwright.store.codec import pack, unpack
 from modelwright.store.ports import Store
 from modelwright.store.records import WindowRecord
 
@@ -74,17 +75,17 @@ def remembered(store: Store, project: str) -> Memory:
     if text is None:
         return Memory()
     try:
-        return msgspec.json.decode(text, type=Memory)
-    except msgspec.DecodeError as error:
+        return msgspec.convert(unpack(text), Memory)
+    except (msgspec.ValidationError, ValueError) as error:
         logger.warning("The monitors of %s begin anew: %s", project, error)
         return Memory()
 
 
 def keep(store: Store, project: str, memory: Memory) -> None:
     """Keep all of it, then write what waits in the outbox and keep that it is written."""
-    store.states.put(project, STATE, msgspec.json.encode(memory).decode())
+    store.states.put(project, STATE, pack(memory))
     if send(store, project, memory, again=False):
-        store.states.put(project, STATE, msgspec.json.encode(memory).decode())
+        store.states.put(project, STATE, pack(memory))
 
 
 def send(store: Store, project: str, memory: Memory, *, again: bool) -> bool:

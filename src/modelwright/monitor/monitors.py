@@ -23,6 +23,7 @@ from modelwright.monitor.memory import Memory, Note, keep, remembered, send
 from modelwright.monitor.standing import LIVE, LiveView, StandingAlarm
 from modelwright.monitor.thresholds import Effective
 from modelwright.store import clock
+from modelwright.store.codec import pack
 from modelwright.store.ports import Store
 from modelwright.store.records import PredictionRecord
 
@@ -241,7 +242,7 @@ class Monitors:
             alarms=tuple(following.standing()),
         )
         if self._view is None or msgspec.structs.replace(view, updated=self._view.updated) != self._view:
-            self._store.states.put(self._project, LIVE, msgspec.json.encode(view).decode())
+            self._store.states.put(self._project, LIVE, pack(view))
             self._view = view
 
 

@@ -10,6 +10,7 @@ from datetime import datetime
 import msgspec
 
 from modelwright.schema.metrics import Metric
+from modelwright.store.codec import unpack
 from modelwright.store.ports import Store
 
 LIVE = "live"
@@ -107,6 +108,6 @@ def live_view(store: Store, project: str) -> LiveView | None:
     if text is None:
         return None
     try:
-        return msgspec.json.decode(text, type=LiveView)
-    except msgspec.DecodeError:
+        return msgspec.convert(unpack(text), LiveView)
+    except (msgspec.ValidationError, ValueError):
         return None

@@ -230,6 +230,9 @@ class Retrain(Section):
     newest: int | None = Field(
         default=None, ge=20, description="Train on this many newest rows only, what was sent being newest."
     )
+    keep_data: int = Field(
+        default=5, ge=1, description="Data files of retrainings that stay; DVC has the older ones."
+    )
     half_life: str | float | None = Field(
         default=None,
         description="A row counts half as much in training for each such time that another came after it. "

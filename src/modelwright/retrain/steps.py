@@ -26,6 +26,7 @@ from modelwright.retrain.additions import additions
 from modelwright.retrain.dataset import Note, assemble, with_data
 from modelwright.retrain.plans import plan_of
 from modelwright.retrain.promotion import verified
+from modelwright.retrain.tidy import remove_old_data
 from modelwright.retrain.verdict import Verdict, verdict
 from modelwright.store import clock
 from modelwright.store.errors import Superseded
@@ -306,5 +307,7 @@ def run_job(
     progress: Progress | None = None,
     still_mine: Callable[[], bool] = lambda: True,
 ) -> JobState:
-    """Bring a job that was taken to its end; see ``Steps``."""
-    return Steps(project, settings, store, job, progress or Silent(), still_mine).run()
+    """Bring a job that was taken to its end; see ``Steps``. Then old jobs' data files go."""
+    state = Steps(project, settings, store, job, progress or Silent(), still_mine).run()
+    remove_old_data(project, store, settings.work_dir, keep=project.file.retrain.keep_data)
+    return state

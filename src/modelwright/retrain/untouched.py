@@ -17,7 +17,7 @@ from modelwright.schema.columns import Kind
 from modelwright.schema.metrics import Task
 from modelwright.train.prepare import Prepared
 from modelwright.train.publish import learned_file
-from modelwright.train.versus import NotComparable, answers_of, clusters_of
+from modelwright.train.versus import NotComparable, answers_of, clusters_of, labels_beyond
 
 MOST_ROWS = 5_000
 MOST_POINTS = 2_000
@@ -106,13 +106,14 @@ def arena(prepared: Prepared, challenger: Bundle, champion: Champion, note: Note
     rows = _sampled(_untouched(prepared, other, champion, note), MOST_ROWS, material.seed)
     truth = material.test_target[rows]
     places = prepared.held_out_rows[rows]
+    beyond = labels_beyond(other, prepared) if part.task is Task.CLASSIFICATION else ()
     return Arena(
         Sides(
             task=part.task,
             metric=material.metric,
             truth=truth,
-            challenger=answers_of(one, prepared, rows),
-            champion=answers_of(other, prepared, rows),
+            challenger=answers_of(one, prepared, rows, beyond=beyond),
+            champion=answers_of(other, prepared, rows, beyond=beyond),
             groups=_groups(prepared, rows, truth),
             original=places < note.base_rows if note.ids else None,
         ),

@@ -169,7 +169,7 @@ def _open_site(given: ServeSettings | None) -> Site:
         engine=engine,
         meter=meter,
         store=store,
-        gate=open_gate(settings),
+        gate=open_gate(settings, run_dir),
         run_dir=run_dir,
         projects=Projects(settings.targets),
     )

@@ -90,6 +90,12 @@ class Ask:
             return (values,)
         return ({**dict(zip(self.deployment.inputs.names, values, strict=True)), **self.carried},)
 
+    @property
+    def told(self) -> dict[str, str]:
+        """What the server's log says of the request beside what happened (``extra``)."""
+        given = self.headers.get("x-request-id") or next((id for id in self.given if id is not None), "")
+        return {"request_id": self.ids[0] if self.ids else given, "protocol": self.wire.name}
+
     def refuse(self, error: ServeError) -> None:
         """End it with ``error``; its words follow when it is settled."""
         self.error = error

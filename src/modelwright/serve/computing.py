@@ -20,9 +20,17 @@ def compute(deployment: Deployment, asks: Sequence[Ask]) -> None:
     # What a model's graph or a project's code may raise is not known, and the turn's other asks must go on.
     except Exception as error:
         if len(asks) == 1:
-            logger.exception("The model %s failed on a request", deployment.name, exc_info=error)
+            logger.exception(
+                "The model %s failed on a request", deployment.name, exc_info=error, extra=asks[0].told
+            )
             asks[0].refuse(ModelFailed(deployment.name))
             return
+        logger.warning(
+            "The model %s failed on %d requests together; they are answered one by one",
+            deployment.name,
+            len(asks),
+            exc_info=error,
+        )
         for ask in asks:
             compute(deployment, [ask])
 

@@ -137,7 +137,7 @@ class Engine:
             return None
         # A fault in a reader must not take the turn's other asks with it: they are answered after this one.
         except Exception:
-            logger.exception("A request could not be read")
+            logger.exception("A request could not be read", extra=ask.told)
             ask.refuse(ServerFault())
             return None
         return deployment
@@ -179,17 +179,18 @@ class Engine:
             try:
                 ask.done(ask)
             except Exception:  # the same, of a client that cannot be told
-                logger.exception("An answer could not be sent")
+                logger.exception("An answer could not be sent", extra=ask.told)
         self._shadows.follow(asks)
 
     def _settle_apart(self, asks: Sequence[Ask]) -> None:
         """Settle one by one; the one that cannot be is refused, without a row in the log."""
         if len(asks) > 1:
+            logger.warning("%d requests could not be answered together", len(asks), exc_info=True)
             for ask in asks:
                 self.settle([ask])
             return
         ask = asks[0]
-        logger.exception("A request could not be answered")
+        logger.exception("A request could not be answered", extra=ask.told)
         ask.refuse(ServerFault())
         ask.ids, ask.repeated = [], False
         ask.reply = ask.wire.refusal(ask, ServerFault())

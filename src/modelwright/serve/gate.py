@@ -73,8 +73,12 @@ class Gate:
             self.authenticator.stop()
 
 
-def open_gate(settings: ServeSettings) -> Gate:
+def open_gate(settings: ServeSettings, run_dir: Path) -> Gate:
     """The gate of a worker. May wait for the store and for an OpenID provider.
+
+    Args:
+        settings: How to serve.
+        run_dir: What the workers of a server share.
 
     Raises:
         AuthMisconfigured: Authentication cannot be set up as it was asked for.
@@ -92,7 +96,7 @@ def open_gate(settings: ServeSettings) -> Gate:
         told,
         _KeyLoader(settings.store_url),
         work_dir=Path(settings.work_dir),
-        processes=settings.workers,
+        counts=run_dir / "rates.bin",
     )
     try:
         authenticator.start()

@@ -33,10 +33,15 @@ class JsonFormatter(logging.Formatter):
 
 
 class TextFormatter(logging.Formatter):
-    """One line for people; passwords in addresses masked."""
+    """One line for people, with the request it is about; passwords in addresses masked."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        """The line without what follows it."""
+        id = getattr(record, "request_id", "")
+        return super().formatMessage(record) + (f" (request {id})" if id else "")
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line."""
+        """The line, and the traceback."""
         return mask_url(super().format(record))
 
 
@@ -55,4 +60,6 @@ def configure_logging(level: str, form: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    # It tells of each part of itself that it loads.
+    logging.getLogger("alembic.runtime.plugins").setLevel(max(logging.WARNING, root.level))
     logging.getLogger("uvicorn.error").setLevel(max(logging.WARNING, root.level))

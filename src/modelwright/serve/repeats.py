@@ -142,11 +142,11 @@ class Repeats:
             return
         # Whatever broke the search, whoever asked is not left waiting, and the lock not held.
         except Exception:
-            logger.exception("The ids of a request could not be looked for")
+            logger.exception("The ids of a request could not be looked for", extra=ask.told)
             ask.refuse(SearchFailed())
             settle(ask)
             return
-        except BaseException:
+        except BaseException:  # cancelled, as the server ends
             self._locks.release(slots)
             ask.done = done
             raise

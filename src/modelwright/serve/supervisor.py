@@ -59,12 +59,18 @@ class Process:
         self.heard = b""
         self.ready = False
         self.started = 0.0
-        self.wait = 0.0
+        self.deaths = 0
         self.due = 0.0
 
     def alive(self) -> bool:
         """Whether it runs."""
         return self.process is not None and self.process.poll() is None
+
+
+def wait_after(deaths: int) -> float:
+    """Seconds until a child that died ``deaths`` times, each after a short life, is started again."""
+    first, longest = _BACK_OFF
+    return 0.0 if deaths <= 1 else min(longest, first * 2.0 ** min(deaths - 2, 30))
 
 
 class Supervisor:
@@ -153,12 +159,14 @@ class Supervisor:
             if each.alive():
                 continue
             if not each.due:
-                steady = now - each.started > _STEADY
-                each.wait = 0.0 if steady or not each.wait else min(_BACK_OFF[1], each.wait * 2)
-                each.due = now + each.wait
+                each.deaths = 1 if now - each.started > _STEADY else each.deaths + 1
+                wait = wait_after(each.deaths)
+                each.due = now + wait
                 code = each.process.returncode if each.process else None
-                logger.error("The %s %d ended (%s); it is started again", each.role, each.slot, code)
-                each.wait = each.wait or _BACK_OFF[0]
+                again = f"in {wait:.1f} s" if wait else "at once"
+                logger.error(
+                    "The %s %d ended (%s); it is started again %s", each.role, each.slot, code, again
+                )
             if now >= each.due:
                 self._start(each, run_dir)
 

@@ -78,7 +78,7 @@ async def _work(child: Child, tell: Callable[[Word], None]) -> int:
     store = StoreAccess(settings.store_url, settings.store_urls)
     repeats = Repeats(settings.journals, store)
     engine = Engine(journal, meter, guard=repeats, max_rows=settings.limits.rows)
-    gate = await asyncio.to_thread(open_gate, settings)
+    gate = await asyncio.to_thread(open_gate, settings, Path(child.run_dir))
     tracer = open_tracer() if settings.traces else None
     lane = Lane(engine, settings.limits, gate, tracer)
     site = Site(

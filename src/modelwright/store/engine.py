@@ -111,7 +111,7 @@ def open_store(url: str | None = None, *, path: Path | None = None, migrate: boo
     database = _database(url, path, create=migrate)
     try:
         bring_up(database, migrate=migrate)
-    except BaseException:
+    except BaseException:  # also an interrupt: nobody else knows of the connections
         database.engine.dispose()
         raise
     return SqlStore(database)

@@ -158,6 +158,7 @@ _DEFAULTS = {
 # Where there are pictures: each kind of column by itself, and what they say together. Words are many
 # and sparse, so a linear kernel serves them; pictures are few numbers that need a curved one.
 _WORDS: dict[str, Any] = {"kernel_ridge": {"kernel": "linear", "alpha": 0.5}}
+_OTHER_WORDS: dict[str, Any] = {"linear_svm": {}}
 _PICTURES: dict[str, Any] = {"kernel_ridge": {}}
 _TABLE: dict[str, Any] = {"logistic_regression": {}}
 _MEMBERS = {"text": _WORDS, "image": _PICTURES, "table": _TABLE}
@@ -363,7 +364,7 @@ def defaults_for(modalities: Iterable[str]) -> list[CandidateSpec]:
     alone: list[CandidateSpec] = [
         {name: {**settings, ONLY: modality}}
         for modality in there
-        for name, settings in _MEMBERS[modality].items()
+        for name, settings in {**_MEMBERS[modality], **(_OTHER_WORDS if modality == "text" else {})}.items()
     ]
     fused: CandidateSpec = {_FUSION: {modality: _MEMBERS[modality] for modality in there}}
     return [*alone, fused] if len(there) > 1 else alone

@@ -7,6 +7,7 @@ from threadpoolctl import threadpool_limits
 
 from modelwright.bundle.encode import ColumnArrays, Encoder
 from modelwright.bundle.images import ImageRunner
+from modelwright.bundle.sentences import SentenceRunner
 from modelwright.bundle.text import TextSettings
 from modelwright.project.load import Project
 from modelwright.project.model import Feature
@@ -24,14 +25,17 @@ def fit_encoder(schema: TableSchema, train: ColumnArrays, part: Part, project: P
         project: Where paths of encoders start.
 
     Raises:
-        EncoderInvalid: An image encoder given as an ONNX file cannot be used.
+        EncoderInvalid: An encoder given as an ONNX file cannot be used.
         MissingExtra: There are images, and Pillow is not installed.
     """
     return Encoder.fit(
         schema,
         train,
         text={name: _text(feature) for name, feature in part.features.items()},
-        images=_image_runners(schema, train, part, project),
+        runners=[
+            *_image_runners(schema, train, part, project),
+            *_sentence_runners(schema, part, project),
+        ],
     )
 
 
@@ -62,3 +66,15 @@ def _image_runners(
         with threadpool_limits(limits=1):  # sums of several threads depend on how many there are
             found.append(fit_built_in(name, train[name].tolist(), seed=part.data.split.seed))
     return [runner for runner in found if runner is not None]
+
+
+def _sentence_runners(schema: TableSchema, part: Part, project: Project) -> list[SentenceRunner]:
+    found = []
+    for column in schema:
+        path = part.features.get(column.name, Feature()).encoder
+        if column.kind is Kind.TEXT and path is not None:
+            # Imported here for the same reason.
+            from modelwright.bundle.sentence_fit import given_sentence_encoder
+
+            found.append(given_sentence_encoder(column.name, project.resolve(path)))
+    return found

@@ -89,7 +89,9 @@ def fingerprint_of(project: Project, md5: str, *, libraries: Mapping[str, str] |
     """
     file = shaping(project.file.model_dump(mode="json"))
     code = project.features_path.read_bytes() if project.features_path is not None else b""
+    encoders = _encoders(project)
     parts = {
+        **({"encoders": encoders} if encoders else {}),
         "data": md5,
         "project": file,
         "features": hashlib.sha256(code).hexdigest(),
@@ -108,6 +110,16 @@ def shaping(file: Mapping[str, Any]) -> dict[str, Any]:
     if kept.get("models"):
         kept["models"] = {name: _without_source(model) for name, model in kept["models"].items()}
     return _without_source(kept)
+
+
+def _encoders(project: Project) -> dict[str, str]:
+    """The content hashes of encoders that the project names, by path; what is not there has none."""
+    parts = [project.file.features, *(model.features for model in project.file.models.values())]
+    paths = {feature.encoder for features in parts for feature in features.values() if feature.encoder}
+    files = {path: project.resolve(path) for path in sorted(paths)}
+    return {
+        path: hashlib.sha256(file.read_bytes()).hexdigest() for path, file in files.items() if file.is_file()
+    }
 
 
 def sources(project: Project) -> list[str | SqlSource]:

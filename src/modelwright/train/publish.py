@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from modelwright.bundle.format import Manifest
+from modelwright.bundle.heap import give_back
 from modelwright.bundle.write import write_bundle
 from modelwright.errors import ModelwrightError, StorageFailure
 from modelwright.project.load import Project
@@ -96,6 +97,7 @@ class Publisher:
         actor: str,
     ) -> Outcome:
         insights = [look(made) for made in models]
+        give_back()  # a large model was opened for it
         plots = self._draw(models, insights, report)
         parent = self._start_run(version, decision)
         winners = [

@@ -7,6 +7,7 @@ the data), so the same hash means the same answers.
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -19,10 +20,11 @@ from modelwright.bundle.format import Manifest, ModelEntry
 from modelwright.bundle.read import BundleInvalid, verify
 from modelwright.bundle.write import write_bundle
 from modelwright.data.load import read_table
+from modelwright.data.pictures import image_folders
 from modelwright.data.recorded import bring_back
 from modelwright.data.version import DatasetVersion
 from modelwright.project.load import FILE, Project
-from modelwright.project.model import ProjectFile, SqlSource
+from modelwright.project.model import Feature, ProjectFile, SqlSource
 from modelwright.project.settings import Settings
 from modelwright.store.errors import UnknownVersion
 from modelwright.store.ports import Store
@@ -117,7 +119,7 @@ def reproduce(
     with tempfile.TemporaryDirectory(prefix="modelwright-again-") as folder:
         place = Path(folder)
         making = making_of(project, record, settings, place)
-        changed = tuple(_changed(making, record))
+        changed = tuple(_changed(making, record, project))
         manifest = _made(making, project, record, keep or place / "bundle", progress or Silent())
     same = manifest.content_hash == record.content_hash
     return Reproduction(
@@ -179,7 +181,9 @@ def read_again(making: Making, project: Project) -> Read:
         path = again.directory / "rows" / rows.md5 / rows.name
         bring_back(rows.md5, path, project_dir=project.directory, present=project.directory / rows.path)
         loaded = read_table(source, base=again.directory, missing=part.data.missing, materialised=path)
-        return Dataset(DatasetVersion(rows.md5, path, path, 0, 0), loaded)
+        # Images are not brought back: they are where the rows' paths point, beside the data as it was.
+        folders = image_folders(source, project.directory / rows.path, project.directory)
+        return Dataset(DatasetVersion(rows.md5, path, path, 0, 0), loaded, folders)
 
     return read
 
@@ -187,7 +191,8 @@ def read_again(making: Making, project: Project) -> Read:
 def _made(
     making: Making, project: Project, record: VersionRecord, folder: Path, progress: Progress
 ) -> Manifest:
-    models, _ = make(making.project, read=read_again(making, project), progress=progress, watch=lambda: None)
+    again = dataclasses.replace(making.project, file=_with_encoders(making.project.file, project))
+    models, _ = make(again, read=read_again(making, project), progress=progress, watch=lambda: None)
     progress.stage(Stage.WRITE)
     origin = Origin(
         project=record.project,
@@ -201,14 +206,33 @@ def _made(
     return write_bundle(folder, contents(models, origin, derive_source=source))
 
 
-def _changed(making: Making, record: VersionRecord) -> Iterator[str]:
+def _with_encoders(file: ProjectFile, project: Project) -> ProjectFile:
+    """The file with the encoders it names where they lie, as it is itself in another folder now."""
+
+    def placed(features: dict[str, Feature]) -> dict[str, Feature]:
+        return {
+            name: feature
+            if feature.encoder is None
+            else feature.model_copy(update={"encoder": str(project.resolve(feature.encoder))})
+            for name, feature in features.items()
+        }
+
+    models = {
+        name: model.model_copy(update={"features": placed(model.features)})
+        for name, model in file.models.items()
+    }
+    return file.model_copy(update={"features": placed(file.features), "models": models})
+
+
+def _changed(making: Making, record: VersionRecord, project: Project) -> Iterator[str]:
     """What is not as it was: libraries, the machine, code that nobody keeps."""
     yield from changed_libraries(record.environment, environment())
     if making.machine and making.machine != recipe.machine():
         yield f"the machine was {making.machine}, is {recipe.machine()} now"
     for name in _own_candidates(making.project):
         yield f"the candidate '{name}' is code of its own package, of which only today's is there"
-    again = fingerprint_of(making.project, record.dataset_md5, libraries=record.environment)
+    placed = dataclasses.replace(making.project, directory=project.directory)  # where encoders lie
+    again = fingerprint_of(placed, record.dataset_md5, libraries=record.environment)
     if again != record.fingerprint:
         yield (
             "the project file or features.py that was kept is not the one that was trained with, "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,29 +100,44 @@ def _sample(rows: int, seed: int) -> np.ndarray:
     return np.sort(np.random.default_rng(seed).permutation(rows)[:_MOST_ROWS])
 
 
-def answers_of(model: LoadedModel, prepared: Prepared, rows: np.ndarray) -> Answers:
+def answers_of(
+    model: LoadedModel, prepared: Prepared, rows: np.ndarray, *, beyond: Sequence[str] = ()
+) -> Answers:
     """A bundle's answers for some held-out rows, its labels put in the places of ours.
+
+    Args:
+        model: Of the bundle.
+        prepared: Whose held-out rows.
+        rows: Which of them.
+        beyond: Further labels, that no row has, with the places after ours (``labels_beyond``).
 
     Raises:
         NotComparable: It cannot answer these rows.
     """
-    entry, part, labels = model.entry, prepared.part, list(prepared.material.labels)
+    entry, part = model.entry, prepared.part
+    labels = [*map(str, prepared.material.labels), *beyond]
     columns = _columns(model, prepared, rows)
     if entry.target and entry.target != part.data.target:
         raise NotComparable(f"It predicts another target ('{entry.target}').")
-    gone = [label for label in map(str, entry.labels) if label not in set(map(str, labels))]
+    gone = [label for label in map(str, entry.labels) if label not in labels]
     if part.task is Task.CLASSIFICATION and gone:
         raise NotComparable(f"It answers the label '{gone[0]}', which is in no row any more.")
     outputs = _outputs(model, prepared, columns)
     if part.task is Task.REGRESSION:
         return Answers(values=outputs)
     own = [str(label) for label in entry.labels]
-    known = [place for place, label in enumerate(labels) if str(label) in own]
+    known = [place for place, label in enumerate(labels) if label in own]
     # A label that came since it was trained is one that it never answers.
     probabilities = np.zeros((len(outputs), len(labels)))
-    probabilities[:, known] = outputs[:, [own.index(str(labels[place])) for place in known]]
+    probabilities[:, known] = outputs[:, [own.index(labels[place]) for place in known]]
     decided = decide(probabilities[:, known], entry.threshold)
     return Answers(labels=np.array(known)[decided], probabilities=probabilities)
+
+
+def labels_beyond(model: LoadedModel, prepared: Prepared) -> tuple[str, ...]:
+    """Labels that a model answers and no row has any more."""
+    ours = set(map(str, prepared.material.labels))
+    return tuple(label for label in map(str, model.entry.labels) if label not in ours)
 
 
 def clusters_of(model: LoadedModel, prepared: Prepared, rows: np.ndarray) -> np.ndarray:

@@ -14,8 +14,9 @@ from onnx import TensorProto, helper
 from PIL import Image, ImageDraw
 
 from modelwright.bundle.encode import Encoder
+from modelwright.bundle.given import EncoderInvalid
 from modelwright.bundle.graph import FLOAT, Graph
-from modelwright.bundle.image_fit import FEATURES, EncoderInvalid, fit_built_in, given_encoder
+from modelwright.bundle.image_fit import FEATURES, fit_built_in, given_encoder
 from modelwright.bundle.image_graph import SIDE, descriptor_width, encoder_graph
 from modelwright.bundle.images import PIXELS, ImageColumn, ImageRunner
 from modelwright.bundle.pictures import Picture
@@ -105,7 +106,7 @@ def fitted(count: int = 10) -> tuple[Encoder, dict[str, np.ndarray]]:
     )
     runner = fit_built_in("photo", cells.tolist(), seed=0)
     assert runner is not None
-    return Encoder.fit(schema, columns, images=[runner]), columns
+    return Encoder.fit(schema, columns, runners=[runner]), columns
 
 
 def test_training_and_serving_see_the_same_numbers() -> None:

@@ -272,3 +272,22 @@ def test_a_shadow_is_judged_by_the_labels_beside_it(stream):
     }
     assert quality[1] + quality[2] == pytest.approx(1)
     assert {window.version for window in stream.store.windows.list("iris", kind="quality")} == {1, 2}
+
+
+def test_values_beyond_all_measure_are_an_alarm_and_no_harm(stream):
+    """Numbers whose squares no float holds are counted, told, and remembered over a restart."""
+    stream.answer(*rows(400, 99))
+    stream.look()
+    far, target = rows(300, 100)
+    far[:, 2] = 1e300
+    stream.answer(far, target, label_every=1)
+    stream.look()
+    stream.now += timedelta(seconds=10)
+    stream.look()
+    before = live_view(stream.store, "iris")
+    assert "f2" in [alarm.name for alarm in before.alarms]
+    stream.answer(*rows(100, 101))
+    stream.look(stream.monitor())
+    after = live_view(stream.store, "iris")
+    assert after.rows == before.rows + 100
+    assert len([event for event in stream.events("drift") if event.data["name"] == "f2"]) == 1

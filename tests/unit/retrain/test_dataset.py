@@ -20,6 +20,7 @@ from modelwright.store.records import JobState
 from modelwright.train.parts import parts_of
 from modelwright.train.prepare import prepare, read
 from modelwright.train.progress import Silent
+from modelwright.train.reproduce import reproduce
 from modelwright.train.run import train_project
 from modelwright.train.weights import WeightsInvalid, row_weights
 from unit.retrain.conftest import rows
@@ -158,3 +159,30 @@ def test_a_class_that_is_new_is_learned_and_counts_in_the_duel(served):
     (duel,) = served.store.events.list("shop", kind="duel")
     gain = duel.data["models"]["model"]["gain"]
     assert gain["challenger"] > gain["champion"]
+
+
+def test_a_class_that_vanished_is_a_wrong_answer_of_the_champions(served):
+    """All that was "no" is "never" from now on: the window has no "no" any more, and the new version wins."""
+    served.again(new_classes=True, newest=200)
+    served.give([{**row, "label": row["label"].replace("no", "never")} for row in rows(220, 4)])
+    job = taken(served)
+    assert go(served, job) is JobState.PROMOTED
+
+
+def test_old_data_files_go_and_their_versions_can_still_be_made_again(served):
+    """The newest file stays, and what DVC has not; version 2 is made again from DVC's cache."""
+    served.again(keep_data=1, proof="not_worse")
+    files = []
+    for number in range(3):
+        served.give(rows(20, 10 + number))
+        job = taken(served)
+        go(served, job)
+        files.append(served.project.resolve(read_note(served.settings.work_dir, job.id).source))
+        if number == 1:
+            cache = served.project.directory / ".dvc" / "cache"
+            assert cache.is_dir()
+            assert not files[0].exists() and files[1].exists()
+            (files[1].with_name(f"{files[1].name}.dvc")).unlink()
+    assert [file.exists() for file in files] == [False, True, True]
+    made = reproduce(served.project, 2, store=served.store, settings=served.settings)
+    assert made.same, made.differences

@@ -59,7 +59,7 @@ class Authenticator:
         load_keys: Callable[[], Sequence[KeyRecord]],
         *,
         work_dir: Path | None = None,
-        processes: int = 1,
+        counts: Path | None = None,
     ) -> Authenticator:
         """As ``settings`` say.
 
@@ -67,7 +67,7 @@ class Authenticator:
             settings: How to authenticate.
             load_keys: Reads all API keys from the store (``store.keys.list``).
             work_dir: Where an OpenID provider's public keys are kept between starts.
-            processes: How many share the port, and so each key's rate.
+            counts: The file in which all that share the port count each key's requests.
 
         Raises:
             AuthMisconfigured: Tokens are to be taken, and something to check them by is missing.
@@ -79,7 +79,7 @@ class Authenticator:
             tokens = TokenVerifier(settings.oidc, keys)
         limiter = None
         if settings.rate is not None:
-            limiter = RateLimiter(settings.rate / processes, (settings.burst or settings.rate) / processes)
+            limiter = RateLimiter(settings.rate, settings.burst, file=counts)
         return cls(KeyRing(load_keys) if settings.keys else None, tokens, limiter)
 
     def quick(self, headers: Mapping[str, str], scope: str) -> Principal | None:
@@ -148,10 +148,12 @@ class Authenticator:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread."""
+        """End the thread, and the counting."""
         self._stopping.set()
         if self._thread is not None:
             self._thread.join(timeout=10)
+        if self._limiter is not None:
+            self._limiter.close()
 
     def _run(self) -> None:
         while not self._stopping.wait(self._interval):

@@ -6,7 +6,19 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, delete, func, literal, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    delete,
+    false,
+    func,
+    literal,
+    select,
+    tuple_,
+    update,
+)
 
 from modelwright.store import clock, rows
 from modelwright.store.codec import keep, micros, restore
@@ -15,7 +27,8 @@ from modelwright.store.errors import UnknownPrediction
 from modelwright.store.records import LabelOutcome, PredictionRecord
 from modelwright.store.repositories.chunks import chunks
 from modelwright.store.repositories.summaries import count_in
-from modelwright.store.tables import REFUSED, WARNED, labels, predictions
+from modelwright.store.summaries import HOUR
+from modelwright.store.tables import REFUSED, WARNED, labels, predictions, summaries
 
 _BATCH = 5_000
 """Rows deleted in one transaction: a few tens of milliseconds, then others may write."""
@@ -129,9 +142,12 @@ class SqlPredictions:
             refused=refused,
             warned=warned,
         )
+        narrowed = labelled is not None or answer is not None or refused or warned
         with self._database.read() as connection:
             if before is not None:
                 statement = statement.where(_older_than(connection, project, before))
+            if version is not None and narrowed:
+                statement = statement.where(_while_it_answered(connection, project, version))
             return [rows.prediction(row) for row in connection.execute(statement.limit(limit)).mappings()]
 
     def following(
@@ -269,6 +285,24 @@ def _older_than(connection: Connection, project: str, id: str) -> ColumnElement[
     if time is None:
         raise UnknownPrediction(project, id)
     return tuple_(predictions.c.time, predictions.c.id) < tuple_(literal(time), literal(keep(id)))
+
+
+def _while_it_answered(connection: Connection, project: str, version: int) -> ColumnElement[bool]:
+    """The hours in which the counts know of ``version``; they know of every row in the log.
+
+    Several conditions are answered from one's index: without this, all newer rows that fit the other
+    would be looked at before the first one of an old version.
+    """
+    hours = select(func.min(summaries.c.start), func.max(summaries.c.start)).where(
+        summaries.c.project == keep(project), summaries.c.span == HOUR, summaries.c.version == version
+    )
+    first, last = connection.execute(hours).one()
+    if first is None:
+        return false()
+    return and_(
+        predictions.c.time >= literal(first * 1_000_000),
+        predictions.c.time < literal((last + HOUR) * 1_000_000),
+    )
 
 
 def _mark_labelled(connection: Connection, project: str, ids: Sequence[str]) -> None:

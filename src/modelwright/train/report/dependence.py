@@ -7,6 +7,7 @@ the mean answer over rows in which the column was set to one value for all of th
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 
 import numpy as np
 
@@ -30,7 +31,7 @@ def curves(subject: Subject, ranked: Sequence[str]) -> tuple[Curve, ...]:
         return ()
     positions = _some_rows(subject)
     found = (_curve(subject, name, positions) for name in ranked if subject.kinds[name].kind in _DRAWN)
-    return tuple([curve for curve in found if curve is not None][:_CURVES])
+    return tuple(islice((curve for curve in found if curve is not None), _CURVES))
 
 
 def _some_rows(subject: Subject) -> np.ndarray:

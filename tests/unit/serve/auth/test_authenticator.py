@@ -1,20 +1,26 @@
 import asyncio
 import json
+import os
+import subprocess
+import sys
 import threading
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from modelwright.serve.auth import api_keys
 from modelwright.serve.auth.authenticator import Authenticator
 from modelwright.serve.auth.errors import AuthMisconfigured, Exposed, Forbidden, TooManyRequests, Unauthorized
 from modelwright.serve.auth.local import is_loopback, may_start, refuse_foreign_page
 from modelwright.serve.auth.principal import SCOPES
-from modelwright.serve.auth.rate import RateLimiter
+from modelwright.serve.auth.rate import PLACES, SETS, RateLimiter
 from modelwright.serve.auth.settings import AuthSettings, auth_settings
 from modelwright.serve.auth.tokens import OidcSettings
 from modelwright.serve.errors import ServeError
 from modelwright.serve.protocols import predict
 from modelwright.testing.memory import MemoryStore
+from serving import SOURCE
 from unit.serve.auth.provider import AUDIENCE, RSA, Clock, public_jwk, token
 
 
@@ -189,23 +195,63 @@ def test_refused_requests_do_not_use_up_the_rate(store):
     auth.check(bearer(key), "predict")
 
 
-def test_the_buckets_are_bounded(monkeypatch):
-    """However many users come; those who are waiting are not forgotten first."""
-    monkeypatch.setattr("modelwright.serve.auth.rate._MOST_KEPT", 4)
-    ticks = Clock(0.0)
+def test_the_buckets_are_bounded():
+    """However many users come, the newest is counted on, in the place of one who need not wait any more."""
+    ticks = Clock(1.0)
     limiter = RateLimiter(1.0, 1.0, ticks=ticks)
-    for number in range(20):
-        ticks.now += 0.1
+    for number in range(SETS * PLACES * 3 // 2):
+        ticks.now += 0.0001
         limiter.take(f"u{number}")
-        assert len(limiter._buckets) <= 5
-    with pytest.raises(TooManyRequests):
-        limiter.take("u19")
+        with pytest.raises(TooManyRequests):
+            limiter.take(f"u{number}")
+    limiter.close()
 
 
-def test_the_processes_share_the_rate(store):
-    """Each has its part."""
-    auth = Authenticator.from_settings(AuthSettings(keys=True, rate=8.0), store.keys.list, processes=4)
-    assert (auth._limiter.rate, auth._limiter.burst) == (2.0, 2.0)
+@given(
+    gaps=st.lists(st.floats(0, 3), max_size=40),
+    rate=st.sampled_from([0.5, 1.0, 4.0]),
+    burst=st.sampled_from([1.0, 3.0]),
+)
+def test_a_user_gets_what_a_bucket_of_tokens_gives(gaps, rate, burst):
+    """Request by request the same as counting tokens."""
+    ticks = Clock(100.0)
+    limiter = RateLimiter(rate, burst, ticks=ticks)
+    tokens = burst
+    for gap in gaps:
+        ticks.now += gap
+        tokens = min(burst, tokens + gap * rate)
+        assume(abs(tokens - 1.0) > 1e-6 or tokens == burst)
+        if tokens >= 1.0:
+            limiter.take("ann")
+            tokens -= 1.0
+        else:
+            with pytest.raises(TooManyRequests):
+                limiter.take("ann")
+    limiter.close()
+
+
+def test_the_processes_share_the_rate(tmp_path):
+    """What several processes let through at once is what one would."""
+    work = """
+import sys
+from pathlib import Path
+from modelwright.serve.auth.errors import TooManyRequests
+from modelwright.serve.auth.rate import PLACES, SETS, RateLimiter
+
+limiter, taken = RateLimiter(0.001, 500.0, file=Path(sys.argv[1])), 0
+for _ in range(400):
+    try:
+        limiter.take("ann")
+        taken += 1
+    except TooManyRequests:
+        pass
+print(taken)
+"""
+    command = [sys.executable, "-c", work, str(tmp_path / "rates.bin")]
+    environ = {**os.environ, "PYTHONPATH": str(SOURCE)}
+    workers = [subprocess.Popen(command, stdout=subprocess.PIPE, env=environ) for _ in range(3)]
+    taken = [int(worker.communicate(timeout=60)[0]) for worker in workers]
+    assert sum(taken) == 500
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,201 @@
+"""Sentence encoders: the tokeniser, given graphs, and what becomes of a text."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from onnx import TensorProto
+
+from modelwright.bundle.encode import Encoder
+from modelwright.bundle.given import EncoderInvalid
+from modelwright.bundle.graph import FLOAT, INT64, STRING, Graph
+from modelwright.bundle.sentence_fit import given_sentence_encoder
+from modelwright.bundle.wordpiece import WordPiece
+from modelwright.schema.columns import Column, Kind, TableSchema
+
+PIECES = (
+    "[PAD]",
+    "[UNK]",
+    "[CLS]",
+    "[SEP]",
+    "un",
+    "##aff",
+    "##able",
+    "naive",
+    "!",
+    "机",
+    "the",
+    "##s",
+    "cat",
+)
+TOKENISER = WordPiece(vocabulary=PIECES)
+
+
+def pieces(text: str, tokeniser: WordPiece = TOKENISER) -> list[str]:
+    """A text's pieces as words."""
+    return [tokeniser.vocabulary[number] for number in tokeniser.encode(text)]
+
+
+def test_words_are_cut_into_the_longest_known_pieces() -> None:
+    """The paper's own example; what has no pieces is unknown as a whole."""
+    assert pieces("unaffable") == ["[CLS]", "un", "##aff", "##able", "[SEP]"]
+    assert pieces("The CATS, dogs!") == ["[CLS]", "the", "cat", "##s", "[UNK]", "[UNK]", "!", "[SEP]"]
+    assert pieces("x" * 200) == ["[CLS]", "[UNK]", "[SEP]"]
+
+
+def test_accents_controls_and_ideographs() -> None:
+    """Accents fall, controls vanish, each ideograph stands alone, odd spaces part words."""
+    assert pieces("NAÏVE\u0000\u00a0机机\u200bcat") == ["[CLS]", "naive", "机", "机", "cat", "[SEP]"]
+    assert pieces("") == ["[CLS]", "[SEP]"]
+    assert TOKENISER.words("ΑΣ naïve-Straße") == ["ασ", "naive", "-", "straße"]
+
+
+def test_long_texts_are_cut_at_the_end() -> None:
+    """Never more tokens than the encoder takes, and always both marks."""
+    short = WordPiece(vocabulary=PIECES, longest=5)
+    assert pieces("cats cats cats cats", short) == ["[CLS]", "cat", "##s", "cat", "[SEP]"]
+
+
+@given(st.text(max_size=300))
+def test_any_text_has_numbers(text: str) -> None:
+    """Nothing a client sends breaks the tokeniser."""
+    numbers = TOKENISER.encode(text)
+    assert 2 <= len(numbers) <= TOKENISER.longest and all(0 <= one < len(PIECES) for one in numbers)
+
+
+def piece_encoder(path: Path, *, averaged: bool = False) -> Path:
+    """A graph that looks each piece up in a table of numbers, one output a token or one a text."""
+    graph = Graph()
+    numbers = graph.input("input_ids", INT64, ["n", "tokens"])
+    mask = graph.input("attention_mask", INT64, ["n", "tokens"])
+    table = np.random.default_rng(0).normal(size=(len(PIECES), 4)).astype(np.float32)
+    found = graph.add("Gather", graph.const(table), numbers, axis=0)
+    weight = graph.cast(graph.add("Unsqueeze", mask, graph.const([2], np.int64)), FLOAT)
+    found = graph.add("Mul", found, weight)
+    if averaged:
+        found = graph.add("ReduceMean", found, axes=[1], keepdims=0)
+    graph.output(found, "features", FLOAT, ["n", 4] if averaged else ["n", "tokens", 4])
+    path.write_bytes(graph.build())
+    path.with_name("vocab.txt").write_text("\n".join(PIECES) + "\n", encoding="utf-8")
+    return path
+
+
+def string_encoder(path: Path) -> Path:
+    """A graph that takes the text itself."""
+    graph = Graph()
+    text = graph.input("text", STRING, ["n"])
+    known = graph.add(
+        "LabelEncoder",
+        text,
+        domain="ai.onnx.ml",
+        keys_strings=[b"mug", b"watch"],
+        values_floats=np.array([3.0, 4.0]),
+        default_float=1.0,
+    )
+    column = graph.add("Unsqueeze", known, graph.const([1], np.int64))
+    graph.output(graph.concat([column, graph.add("Neg", column)]), "features", FLOAT, ["n", 2])
+    path.write_bytes(graph.build())
+    return path
+
+
+def test_tokens_are_averaged_and_brought_to_unit_length(tmp_path: Path) -> None:
+    """One output a token or one a text: the same features."""
+    (tmp_path / "a").mkdir()
+    by_token = given_sentence_encoder("title", piece_encoder(tmp_path / "one.onnx"))
+    by_text = given_sentence_encoder("title", piece_encoder(tmp_path / "a" / "two.onnx", averaged=True))
+    features = by_token.features("the cats!")
+    np.testing.assert_allclose(features, by_text.features("the cats!"), atol=1e-6)
+    assert features.shape == (4,) and abs(float(np.linalg.norm(features)) - 1) < 1e-6
+    assert by_token.column.width == 4 and by_token.column.file != by_text.column.file
+
+
+def test_a_graph_may_take_the_text_itself(tmp_path: Path) -> None:
+    """Then no vocabulary is needed."""
+    runner = given_sentence_encoder("title", string_encoder(tmp_path / "own.onnx"))
+    assert runner.column.tokeniser is None and runner.column.width == 2
+    np.testing.assert_allclose(runner.features("mug"), [np.sqrt(0.5), -np.sqrt(0.5)], atol=1e-6)
+
+
+def test_a_tokenizer_json_is_read(tmp_path: Path) -> None:
+    """The file of the usual library, where its model is WordPiece."""
+    path = piece_encoder(tmp_path / "one.onnx")
+    path.with_name("vocab.txt").unlink()
+    document = {
+        "truncation": {"max_length": 128},
+        "normalizer": {"type": "BertNormalizer", "lowercase": True},
+        "model": {"type": "WordPiece", "vocab": {piece: place for place, piece in enumerate(PIECES)}},
+    }
+    path.with_name("tokenizer.json").write_text(json.dumps(document))
+    tokeniser = given_sentence_encoder("title", path).column.tokeniser
+    assert tokeniser is not None and tokeniser.vocabulary == PIECES and tokeniser.longest == 128
+
+
+def test_training_serving_and_a_saved_encoder_agree(tmp_path: Path) -> None:
+    """A missing text is zeros; the JSON form with the graph's bytes gives the same numbers."""
+    import msgspec
+
+    schema = TableSchema(columns=(Column(name="title", kind=Kind.TEXT, nullable=True),))
+    columns = {"title": np.array(["the cat", "", "unaffable!"], dtype=object)}
+    runner = given_sentence_encoder("title", piece_encoder(tmp_path / "one.onnx"))
+    encoder = Encoder.fit(schema, columns, runners=[runner])
+    packed = encoder.transform(columns)
+    assert packed.images is not None and packed.text is None and (packed.images[1] == 0).all()
+    numbers, _ = encoder.transform_dense(columns)
+    np.testing.assert_array_equal(numbers, packed.images)
+    again = msgspec.json.decode(msgspec.json.encode(encoder), type=Encoder)
+    again.equip_from(encoder.graphs)
+    np.testing.assert_array_equal(again.transform_dense(columns)[0], numbers)
+    (block,) = encoder.blocks
+    assert block.kind is Kind.TEXT and (block.start, block.stop) == (0, 4)
+
+
+def _takes_numbers(path: Path) -> None:
+    graph = Graph()
+    numbers = graph.input("numbers", FLOAT, ["n", 3])
+    graph.output(numbers, "features", FLOAT, ["n", 3])
+    path.write_bytes(graph.build())
+
+
+def _no_vocabulary(path: Path) -> None:
+    piece_encoder(path).with_name("vocab.txt").unlink()
+
+
+def _poor_vocabulary(path: Path) -> None:
+    piece_encoder(path).with_name("vocab.txt").write_text("the\ncat\n")
+
+
+def _other_tokeniser(path: Path) -> None:
+    piece_encoder(path).with_name("vocab.txt").unlink()
+    path.with_name("tokenizer.json").write_text(json.dumps({"model": {"type": "BPE", "vocab": {}}}))
+
+
+@pytest.mark.parametrize(
+    ("made", "words"),
+    [
+        (lambda path: path, "cannot be read"),
+        (lambda path: path.write_bytes(b"no"), "no valid ONNX model"),
+        (_takes_numbers, "does not take texts"),
+        (_no_vocabulary, "no vocabulary lies beside it"),
+        (_poor_vocabulary, "lacks [UNK], [CLS] or [SEP]"),
+        (_other_tokeniser, "is not understood"),
+    ],
+)
+def test_an_unusable_encoder_is_told_with_its_column(tmp_path: Path, made: Any, words: str) -> None:
+    """Each mistake is a sentence that names the column."""
+    path = tmp_path / "own.onnx"
+    made(path)
+    with pytest.raises(EncoderInvalid) as told:
+        given_sentence_encoder("title", path)
+    assert words in told.value.reason and "'title'" in told.value.reason and told.value.instruction
+
+
+def test_the_element_types_are_onnx_own() -> None:
+    """What the checks compare with is what the format says."""
+    assert (STRING, INT64, FLOAT) == (TensorProto.STRING, TensorProto.INT64, onnx.TensorProto.FLOAT)
