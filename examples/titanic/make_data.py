@@ -53,14 +53,15 @@ def passenger(rng: np.random.Generator, number: int) -> list[object]:
     name = f"{rng.choice(SURNAMES)}, {title}. {rng.choice(GIVEN[sex])}"
     deck = rng.choice(list("ABCDE"))
     cabin = f"{deck}{rng.integers(1, 120)}" if rng.random() < [0, 0.8, 0.1, 0.03][pclass] else "?"
-    boat = str(rng.integers(1, 17)) if survived else "?"
+    boat = (str(rng.integers(1, 17)) if number % 5 else "ABCD"[number % 4]) if survived else "?"
     body = str(number) if not survived and rng.random() < 0.15 else "?"
     home = str(rng.choice(TOWNS)) if rng.random() < 0.57 else "?"
     shown_age = age if rng.random() < 0.8 else "?"
+    ticket = f"{'PC ' if number % 4 == 0 else ''}{100_000 + number * 7}"
     port = str(rng.choice(["S", "C", "Q"], p=[0.7, 0.21, 0.09]))
     return [
         pclass, survived, name, sex, shown_age, sibsp, parch,
-        str(100_000 + number * 7), fare, cabin, port, boat, body, home,
+        ticket, fare, cabin, port, boat, body, home,
     ]  # fmt: skip
 
 

@@ -83,7 +83,7 @@ BAD: dict[str, list[tuple[dict[str, Any], int, str]]] = {
     ],
     "titanic": [
         ({"sex": GONE}, 400, "sex"),
-        ({"age": 150}, 400, "150 is above the greatest allowed value 120"),
+        ({"age": 150}, 400, "150 is above the largest allowed value 120"),
         ({"fare": "a lot"}, 400, "a lot"),
         ({"pclass": "3"}, 200, "prediction"),
         ({"embarked": "X"}, 200, "warnings"),
@@ -114,8 +114,8 @@ def test_its_notebook_runs_and_draws(trained: Path) -> None:
     notebook = nbformat.read(trained / "exploration.ipynb", 4)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert not any(cell.outputs or cell.execution_count for cell in code)
-    path = environment()["PYTHONPATH"]
-    os.environ["PYTHONPATH"] = path
+    os.environ["PYTHONPATH"] = environment()["PYTHONPATH"]
+    os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
     nbclient.NotebookClient(
         notebook, timeout=200, kernel_name="python3", resources={"metadata": {"path": str(trained)}}
     ).execute()
@@ -167,7 +167,8 @@ def test_made_data_is_like_the_real(name: str, shared_data: Path, tmp_path: Path
 
     def difficulty(path: Path) -> float:
         with path.open(newline="") as file:
-            rows = list(csv.DictReader(file))[:1300]
+            rows = list(csv.DictReader(file))
+        rows = rows[:: max(1, len(rows) // 1300)]
         target = "Class" if name == "fraud" else "survived"
         names = [f"V{n}" for n in range(1, 29)] if name == "fraud" else ["pclass", "sibsp", "parch"]
         matrix = np.array([[float(row[column]) for column in names] for row in rows])

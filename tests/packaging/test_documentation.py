@@ -56,9 +56,10 @@ def test_the_search_works_from_a_disk(site: Path) -> None:
         page.get_by_label("Search", exact=True).first.click()
         page.keyboard.type("iris flowers")
         page.locator(".md-search-result__link").first.wait_for(timeout=20_000)
-        found = page.locator(".md-search-result__link").first.get_attribute("href") or ""
+        links = page.locator(".md-search-result__link")
+        found = links.evaluate_all("links => links.map(link => link.href)")
         browser.close()
-    assert "tutorial/index.html" in found
+    assert any("tutorial/index.html" in link for link in found), found
     assert asked and all(url.startswith(("file:", "data:", "about:", "blob:")) for url in asked), asked
 
 
