@@ -36,10 +36,10 @@ def view(look: Look) -> dict[str, Any]:
     """Everything the page shows."""
     store, project = look.store, look.room.project
     wanted = range_called(look.query.get("range", ""))
-    found = signs(store, project, look.now)
+    shown = counts.stretch(store, project, wanted, look.now)
+    found = signs(store, project, look.now, shown if wanted is RANGES[0] else None)
     release, hour = found.release, found.hour
     champion = None if release is None else store.versions.get(project, release.version)
-    shown = counts.stretch(store, project, wanted, look.now)
     totals = counts.totals(store, project)
     work = open_work(store, project)
     return {
@@ -99,13 +99,13 @@ class Signs:
     live: LiveView | None
 
 
-def signs(store: Store, project: str, now: datetime) -> Signs:
-    """The signs, read."""
+def signs(store: Store, project: str, now: datetime, shown: Stretch | None = None) -> Signs:
+    """The signs, read; ``shown`` spares reading the last hour's counts again."""
     newest = next(iter(store.predictions.history(project, limit=1)), None)
     last = next(iter(store.jobs.list(project, limit=1)), None)
     return Signs(
         release=store.releases.current(project),
-        hour=counts.stretch(store, project, RANGES[0], now).whole,
+        hour=(shown or counts.stretch(store, project, RANGES[0], now)).whole,
         newest=newest.time if newest is not None else None,
         failed=last.error if last is not None and last.state is JobState.FAILED else None,
         live=live_view(store, project),
