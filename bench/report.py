@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from bench.rows import Benchmark, Row
+from modelwright import __version__
 
 REPORT = Path(__file__).resolve().parent.parent / "docs" / "reference" / "benchmarks.md"
 HEAD = """# Benchmarks
@@ -66,5 +67,10 @@ def _processor() -> str:
 
 
 def _versions(benchmark: Benchmark) -> str:
-    named = [f"{package} {version(package)}" for package in benchmark.packages]
+    named = [f"{package} {_version(package)}" for package in benchmark.packages]
     return ", ".join([f"Python {platform.python_version()}", *named])
+
+
+def _version(package: str) -> str:
+    """What is measured may run from its folder, uninstalled."""
+    return __version__ if package == "modelwright" else version(package)

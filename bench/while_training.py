@@ -33,14 +33,14 @@ def run(folder: Path, quick: bool) -> list[Row]:
     _write(project, table[:rows], target[:rows])
     subprocess.run([*modelwright("up", project, "--no-serve", "--quiet")], env=environment(), check=True)
     port = free_port()
-    bodies = script(folder / "bodies.lua", [{"features": row.tolist()} for row in table[:1_000]], "/predict")
+    lua = script(folder / "bodies.lua", [{"features": row.tolist()} for row in table[:1_000]], "/predict")
     with _process(modelwright("serve", project, "--port", str(port), "--workers", "1"), folder) as process:
         _wait(port)
         time.sleep(2.0)
         workers = [pid for pid in _children(process.pid) if _listens(pid)]
 
         def measured() -> Load:
-            return load(port, workers, bodies, CONNECTIONS, seconds)
+            return load(port, workers, lua, CONNECTIONS, seconds)
 
         quiet = [measured() for _ in range(turns)]
         beside = _while_training(project, port, table[rows:], target[rows:], measured)

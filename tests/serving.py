@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -26,7 +26,7 @@ from modelwright.bundle.format import BundleSchema, Manifest, ModelEntry
 from modelwright.bundle.preprocess import Preprocessor, Recipe
 from modelwright.bundle.write import BundleContents, ModelContents, write_bundle
 from modelwright.schema.columns import Column, Kind, TableSchema
-from modelwright.schema.metrics import Parity, Task
+from modelwright.schema.metrics import Metric, Parity, Task
 from modelwright.store.engine import open_store
 from modelwright.testing.factories import version
 
@@ -67,6 +67,7 @@ def write_numeric_bundle(
     ignored: tuple[str, ...] = (),
     reference: bytes = b'{"rows": 0, "columns": []}',
     derive: str | None = None,
+    metrics: Mapping[str, Metric] | None = None,
 ) -> Manifest:
     """A bundle of ``estimator``, scaled and fitted here; ``derive`` is source that runs before it."""
     schema = numeric_schema(names, matrix)
@@ -84,6 +85,7 @@ def write_numeric_bundle(
         target="target",
         labels=tuple(labels),
         label_names=tuple(label_names),
+        metrics=dict(metrics or {}),
         parity=Parity(rows=len(matrix), labels_differ=0, max_difference=0.0),
     )
     graph = export_model(preprocessor, estimator, task, n_labels=len(labels))

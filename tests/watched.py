@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 from modelwright.data.profile import profile, value_profile
+from modelwright.schema.metrics import Metric
 from modelwright.schema.profile import Profile
 from serving import numeric_schema, write_numeric_bundle
 
@@ -44,5 +45,6 @@ def write_bundle(folder: Path, number: int, seed: int = 0) -> Path:
         labels=(0, 1),
         label_names=("no", "yes"),
         reference=msgspec.json.encode(reference),
+        metrics={"accuracy": Metric(value=float(model.score(matrix, target)), low=0.0, high=1.0)},
     )
     return place

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import signal
+import subprocess
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 
+from browser import needed
 from modelwright.bundle.read import verify
 from modelwright.monitor.standing import LiveView, live_view
 from modelwright.serve.auth.api_keys import create_key
+from servers import free_port
 from serving import Server, eventually, release, stored
 from watched import NAMES, rows, write_bundle
 
@@ -206,6 +214,62 @@ def test_alertmanager_may_ask_with_its_own_key(triggered: Path) -> None:
         assert tell("firing", name="Another").json()["status"] == "cooling_down"
         (job,) = store.jobs.list("iris")
         assert (job.trigger, job.reason) == ("alertmanager", "QualityLow: f1 is 0.7")
+
+
+@contextlib.contextmanager
+def alertmanager(folder: Path, webhook: str) -> Iterator[str]:
+    """A real Alertmanager that tells ``webhook`` with the key in a file; its address."""
+    program = shutil.which("prometheus-alertmanager")
+    if program is None:
+        needed("prometheus-alertmanager is not installed (scripts/system-packages installs it)")
+    config = folder / "alertmanager.yml"
+    config.write_text(
+        "route: {receiver: us, group_wait: 0s, group_interval: 1s, repeat_interval: 1s}\n"
+        f"receivers: [{{name: us, webhook_configs: [{{url: '{webhook}', http_config: "
+        f"{{authorization: {{credentials_file: '{folder / 'key'}'}}}}}}]}}]\n"
+    )
+    port = free_port()
+    process = subprocess.Popen(
+        [
+            str(program),
+            f"--config.file={config}",
+            f"--storage.path={folder / 'alertmanager'}",
+            f"--web.listen-address=127.0.0.1:{port}",
+            "--cluster.listen-address=",
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def test_a_real_alertmanager_reaches_the_webhook(triggered: Path, tmp_path: Path) -> None:
+    """What Alertmanager itself sends, again every second, makes one job with the alert's name."""
+    work_dir = triggered / ".modelwright"
+    with stored(work_dir) as store:
+        (tmp_path / "key").write_text(create_key(store.keys, "alertmanager", ["retrain"])[0])
+    with (
+        Server("--workers", "1", "--auth", "keys", cwd=triggered) as server,
+        stored(work_dir) as store,
+        alertmanager(tmp_path, f"{server.url}/webhooks/alertmanager") as address,
+    ):
+        alert = {"labels": {"alertname": "ModelwrightDrift"}, "annotations": {"summary": "f3 moved"}}
+
+        def fire() -> Any:
+            with contextlib.suppress(httpx.HTTPError):  # it may not listen yet
+                httpx.post(f"{address}/api/v2/alerts", json=[alert])
+            return store.events.list("iris", kind="alert_heard")
+
+        (heard,) = eventually(fire, seconds=30, every=0.5)
+        time.sleep(3)  # long enough for Alertmanager to tell it again
+        (job,) = store.jobs.list("iris")
+        assert (job.trigger, job.reason) == ("alertmanager", "ModelwrightDrift: f3 moved")
+        assert len(store.events.list("iris", kind="alert_heard")) == 1
+        assert heard.data["alert"] == "ModelwrightDrift"
 
 
 def test_what_one_client_floods_is_refused(triggered: Path) -> None:

@@ -90,10 +90,10 @@ def with_pictures(columns: ColumnArrays, schema: TableSchema, folders: Sequence[
     return Pictured({**columns, **found}, found, tuple(warnings))
 
 
-def as_sent(pictures: Sequence[Picture | str]) -> list[str | None]:
-    """Pictures as a client would send them; the large ones are left out, as examples are looked at."""
+def as_sent(pictures: Sequence[Picture | str], *, largest: int = _MOST_SHOWN) -> list[str | None]:
+    """Pictures as a client would send them; those of more bytes than ``largest`` are left out."""
     return [
-        data_url(cell.data()) if isinstance(cell, Picture) and cell.size <= _MOST_SHOWN else None
+        data_url(cell.data()) if isinstance(cell, Picture) and cell.size <= largest else None
         for cell in pictures
     ]
 

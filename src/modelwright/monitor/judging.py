@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from time import perf_counter
 
 import msgspec
 
@@ -23,6 +24,7 @@ _LABELS = 1_000
 _BATCHES = 20
 _ALWAYS = timedelta(seconds=60)
 _ESTIMATE = timedelta(seconds=10)
+_SHARE = 10  # large windows are dear: a tenth of the time at most goes into judging
 _STEP = 5  # a window is written down when a fifth of it is new
 
 Metrics = dict[str, Metric]
@@ -49,6 +51,7 @@ class Judging:
         self.beside: Sequence[Description] = ()
         self.views: tuple[QualityView, ...] = ()
         self._new = 1  # judge once at the start
+        self._rest = timedelta(0)
         self._unwritten = self._predicted = 0
         self._judged: datetime | None = None
         self._written: datetime | None = None
@@ -87,9 +90,10 @@ class Judging:
     def judge(self, following: Following, memory: Memory, effective: Effective) -> None:
         """Measure again where labels came, at most as often as the pace says."""
         now = self._now()
-        waited = self._judged is None or now - self._judged >= self._pace
+        waited = self._judged is None or now - self._judged >= max(self._pace, self._rest)
         if not self._new or not waited:
             return
+        begun = perf_counter()
         self._new, self._judged = 0, now
         described = [following.description, *self.beside]
         records: list[WindowRecord] = []
@@ -99,6 +103,7 @@ class Judging:
         self._estimated = now if again else self._estimated
         self.views = tuple(self._view(record, effective) for record in records)
         self._alarm(following, effective, now)
+        self._rest = timedelta(seconds=_SHARE * (perf_counter() - begun))
         step = max(1, effective.quality_window // _STEP)
         if records and self._due(step, now):
             memory.outbox_windows += records

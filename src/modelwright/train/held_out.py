@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from modelwright.bundle.derive import python_rows
+from modelwright.bundle.pictures import MOST_BYTES
 from modelwright.data.arrays import column_arrays
+from modelwright.data.pictures import as_sent, with_pictures
 from modelwright.project.load import Project
 from modelwright.project.settings import Settings
 from modelwright.store.records import VersionRecord
@@ -39,7 +41,12 @@ def held_out(
         places = prepared.held_out_rows
         places = places[np.linspace(0, len(places) - 1, min(len(places), most)).astype(np.int64)]
         picked = table.take(np.sort(places))
-        rows = python_rows(column_arrays(picked, prepared.inputs), prepared.inputs)
+        arrays = column_arrays(picked, prepared.inputs)
+        pictured = with_pictures(arrays, prepared.inputs, dataset.image_folders)
+        rows = list(python_rows(arrays, prepared.inputs))
+        for name, cells in pictured.pictures.items():
+            for row, sent in zip(rows, as_sent(cells.tolist(), largest=MOST_BYTES), strict=True):
+                row[name] = sent
         truths = picked.column(part.data.target).to_pylist() if part.data.target else [None] * len(places)
     return [
         {**{name: _shown(value) for name, value in row.items()}, part.data.target or "": truth}

@@ -65,6 +65,7 @@ def test_every_bad_value_is_told_at_once(project):
                 "MODELWRIGHT_STORE_URL": "postgres",
                 "MODELWRIGHT_LOG_LEVEL": "loud",
                 "MODELWRIGHT_HOST": " ",
+                "MODELWRIGHT_BUNDLES_URL": "/mnt/models",
             },
             flags={"port": "http://ann:secret@x"},
         )
@@ -74,6 +75,7 @@ def test_every_bad_value_is_told_at_once(project):
     assert "environment MODELWRIGHT_STORE_URL: 'postgres' is not a URL" in details
     assert "environment MODELWRIGHT_LOG_LEVEL: 'loud' is none of debug" in details
     assert "environment MODELWRIGHT_HOST: ' ' is empty." in details
+    assert "environment MODELWRIGHT_BUNDLES_URL: '/mnt/models' is not an address such as s3://" in details
     assert "flag --port: 'http://ann:***@x' is not a whole number." in details
 
 

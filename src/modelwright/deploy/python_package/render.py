@@ -15,10 +15,13 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from modelwright import __version__
-from modelwright.bundle.format import Manifest
+from modelwright.bundle.format import SCHEMA, BundleSchema, Manifest
 from modelwright.deploy.python_package import core
 from modelwright.errors import ExitCode, MissingExtra, ModelwrightError, StorageFailure
+from modelwright.schema.columns import Kind
 
 PORT = 8002
 _TEMPLATES = {
@@ -165,13 +168,25 @@ def _words(version: Version) -> dict[str, Any]:
         "dataset_md5": version.manifest.dataset_md5,
         "git_commit": version.manifest.git_commit,
         "rows": len(version.held_out),
+        "images": _has_images(version.bundle),
         "least": round(metric.low, 4) if metric else 0.0,
         "example": repr(_without(version.held_out[0] if version.held_out else {}, entry.target)),
     }
 
 
 def _without(row: Mapping[str, Any], target: str) -> dict[str, Any]:
-    return {name: value for name, value in row.items() if name != target}
+    """A row as an example that people read: without its target and its images."""
+    return {
+        name: value
+        for name, value in row.items()
+        if name != target and not str(value).startswith("data:image/")
+    }
+
+
+def _has_images(bundle: Path) -> bool:
+    """Whether the models see images, which need Pillow."""
+    schema = msgspec.json.decode((bundle / SCHEMA).read_bytes(), type=BundleSchema)
+    return any(column.kind is Kind.IMAGE for column in schema.inputs)
 
 
 def _filled(name: str, words: Mapping[str, Any]) -> str:
