@@ -24,6 +24,7 @@ NAMES = (
     "products",
     "watching",
     "pictures",
+    "cardholders",
 )
 
 

@@ -26,6 +26,7 @@ DOCUMENTS = [
     "examples/fraud/README.md",
     "examples/products/README.md",
     "examples/titanic/README.md",
+    "examples/cardholders/README.md",
 ]
 DOCUMENTS += sorted(
     str(page.relative_to(REPOSITORY))

@@ -113,10 +113,11 @@ class Packed:
         return Packed(self.numbers[rows], self.strings[rows], text, images)
 
 
-class NumberColumn(msgspec.Struct, frozen=True, tag="number"):
-    """A column that is one number already."""
+class NumberColumn(msgspec.Struct, frozen=True, tag="number", omit_defaults=True):
+    """A column that is one number already; ``log``: sign(x)·log(1 + |x|) in its place."""
 
     name: str
+    log: bool = False
 
 
 class DateColumn(msgspec.Struct, frozen=True, tag="date"):
@@ -234,7 +235,10 @@ class Encoder(msgspec.Struct, frozen=True, dict=True):
     @property
     def columnar(self) -> bool:
         """Whether each used column is one number or one string, so that a graph alone can encode it."""
-        return all(isinstance(column, NumberColumn | StringColumn) for column in self.columns)
+        return all(
+            isinstance(column, StringColumn) or (isinstance(column, NumberColumn) and not column.log)
+            for column in self.columns
+        )
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -297,7 +301,7 @@ class Encoder(msgspec.Struct, frozen=True, dict=True):
         slot = 0
         for column in self.columns:
             if isinstance(column, NumberColumn):
-                fillers.append((column.name, slot, None))
+                fillers.append((column.name, slot, _fill_log if column.log else None))
                 slot += 1
             elif isinstance(column, DateColumn):
                 fillers.append((column.name, slot, _date_filler(column.origin)))
@@ -382,7 +386,7 @@ def _fit_column(column: Column, values: np.ndarray, text: TextSettings) -> Encod
     """The encoding of one column, or the reason why it has none."""
     match column.kind:
         case Kind.NUMERIC | Kind.INTEGER | Kind.BOOLEAN:
-            return NumberColumn(column.name)
+            return NumberColumn(column.name, column.transform == "log")
         case Kind.DATETIME:
             known = values[~np.isnat(values)]
             origin = int(known.min().astype("datetime64[us]").astype(np.int64)) if len(known) else 0
@@ -403,6 +407,11 @@ def _runner(column: GraphColumn, graph: bytes) -> ImageRunner | SentenceRunner:
     if isinstance(column, ImageColumn):
         return ImageRunner(column, graph)
     return SentenceRunner(column, graph)
+
+
+def _fill_log(values: np.ndarray, numbers: np.ndarray, slot: int) -> None:
+    """In float64, so that only the result is rounded, once and the same everywhere."""
+    numbers[:, slot] = np.copysign(np.log1p(np.abs(values)), values)
 
 
 def _date_filler(origin: int) -> Callable[[np.ndarray, np.ndarray, int], None]:

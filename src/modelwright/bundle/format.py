@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import msgspec
 
+from modelwright.bundle.lookup import Lookup
 from modelwright.schema.columns import Scalar, TableSchema
 from modelwright.schema.metrics import Metric, Parity, Task
 
@@ -66,14 +67,16 @@ class ModelEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     parity: Parity
 
 
-class BundleSchema(msgspec.Struct, frozen=True, kw_only=True):
+class BundleSchema(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Attributes:
     inputs: The columns a client sends.
-    features: The columns the models see: the same, unless the project has a ``derive``.
+    features: The columns the models see: the same, unless the project has a ``derive`` or looks up.
+    lookup: The columns that are looked up, if any are.
     """
 
     inputs: TableSchema
     features: TableSchema
+    lookup: Lookup | None = None
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):

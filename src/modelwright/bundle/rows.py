@@ -19,6 +19,7 @@ from modelwright.bundle.cells import ColumnReader, NumberReader, Remark, reader_
 from modelwright.bundle.derive import Derive, DeriveFault, python_rows
 from modelwright.bundle.encode import ColumnArrays
 from modelwright.bundle.format import BundleSchema
+from modelwright.bundle.lookup import Joiner
 from modelwright.schema.columns import Kind, TableSchema
 
 _BULK = 16  # from this many rows on, a column of plain numbers is checked as an array
@@ -191,16 +192,18 @@ class TableReader:
 
 
 class RowReader:
-    """Reads what clients send into what the models see, through the project's ``derive`` if it has one.
+    """Reads what clients send into what the models see: looked up and derived, where the project does so.
 
     Attributes:
         inputs: The reader of what is sent.
+        joiner: Looks up what no client sends; ``None`` where nothing is.
         features: The reader of what ``derive`` gives; the same as ``inputs`` without a ``derive``.
     """
 
     def __init__(self, schema: BundleSchema, derive: Derive | None = None, *, logged: bool = False) -> None:
         self.schema = schema
         self.inputs = TableReader(schema.inputs, logged=logged)
+        self.joiner = None if schema.lookup is None else Joiner(schema.lookup)
         self.derive = derive
         self.features = (
             TableReader(schema.features, remark_extras=False, logged=logged) if derive else self.inputs
@@ -214,9 +217,36 @@ class RowReader:
             now: The moment ``derive`` is told; the present by default.
         """
         reading = self.inputs.read(rows)
+        if self.joiner is not None:
+            self._join(reading, self.joiner)
         if self.derive is None:
             return reading
         return self._derived(reading, self.derive, now or datetime.now(UTC))
+
+    def completed(self, columns: dict[str, np.ndarray]) -> Reading:
+        """What the models see of rows whose inputs were read before and left no question.
+
+        Only where there is no ``derive``: that may refuse a row.
+        """
+        reading = Reading(columns)
+        if self.joiner is not None:
+            reading.warnings = [[] for _ in next(iter(columns.values()))]
+            self._join(reading, self.joiner)
+        return reading
+
+    @staticmethod
+    def _join(reading: Reading, joiner: Joiner) -> None:
+        """Add the columns that are looked up, and say whose key is not known."""
+        key = joiner.lookup.key
+        found, known = joiner.join(reading.columns)
+        if not known.all():
+            refused = reading.refused
+            for row in np.flatnonzero(~known).tolist():
+                if row not in refused:
+                    value = reading.columns[key][row]
+                    remark = RowWarning(("features", key), *joiner.remark(value), _shown(value or None))
+                    reading.warnings[row].append(remark)
+        reading.columns = {**reading.columns, **found}
 
     def _derived(self, reading: Reading, derive: Derive, now: datetime) -> Reading:
         refused = reading.refused

@@ -96,7 +96,7 @@ def command(
     if plot is not None and plot.suffix.lower() not in (".png", ".svg", ".pdf"):
         raise click.UsageError(f"--plot {plot}: the name must end in .png, .svg or .pdf.")
     found = None if bundle is not None else live_bundle(terminal, project, version)
-    opened = open_bundle(found.path if found is not None else bundle or Path())
+    opened = open_bundle(bundle or Path()) if found is None else found.open()
     profile = read_profile(opened.reference)
     limit = psi or (found.project.file.monitor.drift.psi if found is not None else DriftSettings().psi)
     missing = None if found is None else found.project.file.data.missing

@@ -50,6 +50,7 @@ def collect(rows: Iterable[Row], bundle: Bundle, *, answer: bool = True) -> Coll
     # Rows may come from the log, which keeps an image's name only: whether there was one is compared.
     reader = RowReader(bundle.schema, bundle.rows.derive, logged=True)
     lenient = RowReader(_lenient(bundle.schema), bundle.rows.derive, logged=True)
+    reader.joiner = lenient.joiner = bundle.rows.joiner
     found = Collected()
     columns: list[dict[str, np.ndarray]] = []
     predictions: list[dict[str, np.ndarray]] = []
@@ -85,7 +86,9 @@ def answers(bundle: Bundle, columns: dict[str, np.ndarray]) -> dict[str, np.ndar
 
 
 def _lenient(schema: BundleSchema) -> BundleSchema:
-    return BundleSchema(inputs=_without_limits(schema.inputs), features=_without_limits(schema.features))
+    return msgspec.structs.replace(
+        schema, inputs=_without_limits(schema.inputs), features=_without_limits(schema.features)
+    )
 
 
 def _without_limits(schema: TableSchema) -> TableSchema:

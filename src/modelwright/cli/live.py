@@ -16,6 +16,8 @@ from modelwright.cli.context import (
 from modelwright.store.errors import UnknownVersion
 
 if TYPE_CHECKING:
+    from modelwright.bundle.lookup import Known
+    from modelwright.bundle.read import Bundle
     from modelwright.cli.terminal import Terminal
     from modelwright.project.load import Project
     from modelwright.store.ports import Store
@@ -24,10 +26,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LiveBundle:
-    """A version's bundle folder, and the project it is of."""
+    """A version's bundle folder, the project it is of, and what is known of the keys it looks up."""
 
     path: Path
     project: Project
+    known: Known | None = None
+
+    def open(self) -> Bundle:
+        """The bundle, ready to answer as a server would."""
+        from modelwright.bundle.read import open_bundle
+
+        bundle = open_bundle(self.path)
+        if bundle.rows.joiner is not None:
+            bundle.rows.joiner.known = self.known
+        return bundle
 
 
 def live_bundle(terminal: Terminal, path: str | None, version: int | None) -> LiveBundle:
@@ -40,7 +52,16 @@ def live_bundle(terminal: Terminal, path: str | None, version: int | None) -> Li
     project, settings = open_project(terminal, path)
     with opened_store(settings, create=False) as store:
         record = meant(store, project, version)
-    return LiveBundle(path=bundle_path(settings, record), project=project)
+        known = _known(project, store)
+    return LiveBundle(path=bundle_path(settings, record), project=project, known=known)
+
+
+def _known(project: Project, store: Store | None) -> Known | None:
+    if project.file.online is None or store is None:
+        return None
+    from modelwright.serve.online import read_known
+
+    return read_known(store, project.name)
 
 
 def meant(

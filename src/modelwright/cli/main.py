@@ -35,6 +35,7 @@ VERBS: dict[str, Entry] = {
     "data": Entry("data", MAKE, "Look at a project's data."),
     "train": Entry("train", MAKE, "Train the candidates and register the winner."),
     "versions": Entry("versions", MAKE, "List the registered versions."),
+    "features": Entry("features", MAKE, "Bring what is looked up for requests into the store."),
     "promote": Entry("promote", MAKE, "Make a version the one that answers."),
     "rollback": Entry("rollback", MAKE, "Let a former champion answer again."),
     "approve": Entry("approve", MAKE, "Let a waiting version answer, or refuse it."),

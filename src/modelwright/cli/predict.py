@@ -14,6 +14,7 @@ from modelwright.cli.verb import project_option, verb
 
 if TYPE_CHECKING:
     from modelwright.bundle.read import Bundle
+    from modelwright.cli.live import LiveBundle
     from modelwright.cli.rows_in import Row
 
 _IN = ("csv", "tsv", "json", "jsonl", "parquet")
@@ -85,10 +86,11 @@ def command(
         raise click.UsageError("--bundle stands alone, without --version and --project.")
     form = form or _form(terminal, output)
     missing: Sequence[str] | None = None
+    live: LiveBundle | None = None
     if bundle is None:
         live = live_bundle(terminal, project, version)
         bundle, missing = live.path, live.project.file.data.missing
-    opened = open_bundle(bundle)
+    opened = open_bundle(bundle) if live is None else live.open()
     run = Answering(opened, skip_invalid=skip_invalid)
     with rows_out.writer(form, output, terminal) as writer:
         run.answer(_rows(rows, source_form, opened, missing), writer)

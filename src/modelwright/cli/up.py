@@ -85,6 +85,8 @@ def command(
             version = _version(terminal, project, settings, store, retrain=retrain)
         else:
             version = registered(store, project.name, trained)
+        if trained is None and project.file.online is not None:
+            _bring_features(terminal, project, store)
     if no_serve:
         finish(terminal, version, settings)
     elif "sklearn" in sys.modules:
@@ -126,6 +128,15 @@ def _version(
         finish(terminal, version, settings)
         raise rejected(version, found.release)
     return version
+
+
+def _bring_features(terminal: Terminal, project: Project, store: SqlStore) -> None:
+    """What is looked up for requests: brought here too, so that the first one finds it."""
+    from modelwright.cli.features import told
+    from modelwright.train.online import update_features
+
+    assert project.file.online is not None  # noqa: S101 - the caller looked
+    terminal.say(told(update_features(project, store), project.file.online.key))
 
 
 def _look_up(project: Project, store: SqlStore) -> Found:

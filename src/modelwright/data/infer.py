@@ -21,6 +21,7 @@ _NEVER_FEATURES = {
     Kind.CONSTANT: "it has one value only",
     Kind.IDENTIFIER: "it differs in every row, so it says nothing of others",
 }
+_NUMBERS = frozenset({Kind.NUMERIC, Kind.INTEGER})
 _RANGED = frozenset({Kind.NUMERIC, Kind.INTEGER, Kind.DATETIME})
 
 
@@ -134,6 +135,7 @@ def _column(name: str, values: pa.ChunkedArray, found: Finding, declared: Featur
         minimum=declared.min,
         maximum=declared.max,
         form=form,
+        transform=(declared.transform or "") if kind in _NUMBERS else "",
     )
     column = msgspec.structs.replace(column, categories=_categories(values, column, declared))
     return _observe(column, values, declared)

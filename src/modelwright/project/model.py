@@ -70,6 +70,10 @@ class Feature(Section):
     )
     description: str = Field(default="", description="What the column means, for the API's documentation.")
     unit: str = Field(default="", description="Unit of measurement.")
+    transform: Literal["log"] | None = Field(
+        default=None,
+        description="log: the models see sign(x)·log(1 + |x|), for amounts of very different sizes.",
+    )
     encoder: str | None = Field(
         default=None, description="Image or text columns: an encoder given as an ONNX file."
     )
@@ -260,6 +264,15 @@ class Retrain(Section):
     )
 
 
+class Online(Section):
+    """Features that are looked up when a request comes: ``online`` in features.py says what is known."""
+
+    key: str = Field(description="Column of a request by whose value the others are found.")
+    sent: Annotated[list[str], Field(min_length=1)] = Field(
+        description="Columns that a request gives, the key among them; all others are looked up."
+    )
+
+
 class About(Section):
     """What only people know of a model, for its card."""
 
@@ -275,6 +288,8 @@ class ModelPart(Section):
     task: Task = Task.CLASSIFICATION
     data: Data | None = Field(default=None, description="Default: the project's own.")
     target: str | None = Field(default=None, description="Column this model predicts.")
+    drop: list[str] | None = Field(default=None, description="Columns left out. Default: data.drop.")
+    split: Split | None = Field(default=None, description="Which rows are held out. Default: data.split.")
     features: dict[str, Feature] = {}
     train: Train = Train()
     gate: Gate = Gate()
@@ -297,6 +312,9 @@ class ProjectFile(Section):
     serve: Serve = Serve()
     monitor: Monitor = Monitor()
     retrain: Retrain = Retrain()
+    online: Online | None = Field(
+        default=None, description="Features that are looked up by a key of the request."
+    )
     models: dict[str, ModelPart] = Field(
         default={}, description="Several models answering in one response, by name: one bundle, one version."
     )

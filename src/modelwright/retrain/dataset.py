@@ -135,8 +135,11 @@ def _write_bytes(path: Path, content: bytes) -> None:
 def _targets(project: Project) -> dict[str, str]:
     """The target column of each model that has one; "" stands for the model of a project that has one only.
 
-    Empty where models have data of their own: a sent row would be a row of all of them.
+    Empty where models have data of their own (a sent row would be a row of all of them), and where
+    features are looked up (a sent row has the key only): there a retraining reads the project's data anew.
     """
+    if project.file.online is not None:
+        return {}
     if not project.file.models:
         return {"": project.file.data.target} if project.file.data.target is not None else {}
     if any(model.data is not None for model in project.file.models.values()):

@@ -47,6 +47,8 @@ class Column(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         description: What the project says of the column.
         unit: Unit of measurement, if the project names one.
         form: Datetime columns: how the data file spells them, a ``strptime`` form; empty for ISO 8601.
+        transform: Numbers: what the models see in their place: "log" is sign(x)·log(1 + |x|); empty for
+            the numbers themselves.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Column(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     description: str = ""
     unit: str = ""
     form: str = ""
+    transform: str = ""
 
 
 class TableSchema(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

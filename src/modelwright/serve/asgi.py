@@ -31,6 +31,7 @@ from modelwright.serve.ids import IdMaker
 from modelwright.serve.journal.writer import JournalWriter
 from modelwright.serve.live import Assigned
 from modelwright.serve.metrics.meter import BoardMeter
+from modelwright.serve.online import LOOK, Online
 from modelwright.serve.plan import bundle_target, serve_settings
 from modelwright.serve.projects import Projects
 from modelwright.serve.repeats import Repeats
@@ -78,6 +79,7 @@ class Application:
         self._app: Any = None
         self._tracer: Tracer | None = None
         self._site: Site | None = None
+        self._online: Online | None = None
         self._courier: _Courier | None = None
         self._opening: asyncio.Lock | None = None
         self._delivering: asyncio.Lock | None = None
@@ -88,6 +90,7 @@ class Application:
             await self._live(receive, send)
             return
         await self.open()
+        await self._look()
         if scope["type"] != "http" or not self._deliver or scope["method"] != "POST":
             await self._app(scope, receive, send)
             return
@@ -114,6 +117,7 @@ class Application:
             if self._app is None:
                 self._site = await asyncio.to_thread(_open_site, self._given)
                 self._courier = _Courier(self._site.settings)
+                self._online = Online(self._site.store)
                 app = build_app(self._site)
                 self._tracer = open_tracer() if self._site.settings.traces else None
                 self._app = app if self._tracer is None else self._tracer.around(app)
@@ -126,6 +130,23 @@ class Application:
         async with self._delivering:
             await asyncio.to_thread(courier.deliver)
 
+    async def close(self) -> None:
+        """Deliver what there is and give everything back."""
+        await self.deliver()
+        if self._site is not None and self._courier is not None:
+            self._courier.close()
+            if self._tracer is not None:
+                self._tracer.close()
+            self._site.gate.close()
+            self._site.store.close()
+            self._site.engine.journal.close()
+
+    async def _look(self) -> None:
+        """Take new online features: nothing goes on here between requests, so it is done with them."""
+        if self._site is not None and self._online is not None:
+            deployments = list(self._site.engine.deployments.values())
+            await self._online.refresh(deployments, at_most_every=LOOK)
+
     async def _live(self, receive: Receive, send: Send) -> None:
         while True:
             message = await receive()
@@ -137,14 +158,7 @@ class Application:
                     return
                 await send({"type": "lifespan.startup.complete"})
             else:
-                await self.deliver()
-                if self._site is not None and self._courier is not None:
-                    self._courier.close()
-                    if self._tracer is not None:
-                        self._tracer.close()
-                    self._site.gate.close()
-                    self._site.store.close()
-                    self._site.engine.journal.close()
+                await self.close()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
 

@@ -39,9 +39,16 @@ def _compute(deployment: Deployment, asks: Sequence[Ask]) -> None:
     """Answer or refuse asks in at most two runs of the models."""
     quick = [ask for ask in asks if ask.values is not None]
     if quick and deployment.quick is not None:
-        answers = deployment.answer_quick([ask.values for ask in quick])  # type: ignore[misc]
+        values = [ask.values for ask in quick]
+        told: Sequence[Sequence[Any]] = ()
+        if deployment.bundle.rows.joiner is None:
+            answers = deployment.answer_quick(values)  # type: ignore[arg-type]
+        else:
+            reading = deployment.complete_quick(values)  # type: ignore[arg-type]
+            answers, told = deployment.answer(reading.columns), reading.warnings
         for place, ask in enumerate(quick):
             ask.answers = answers[place : place + 1]
+            ask.warnings = told[place : place + 1]
     slow = [ask for ask in asks if ask.values is None]
     if slow:
         _compute_slow(deployment, slow)

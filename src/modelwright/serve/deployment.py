@@ -14,6 +14,7 @@ import numpy as np
 from modelwright.bundle.answers import Answer
 from modelwright.bundle.encode import NumberColumn
 from modelwright.bundle.read import Bundle, open_bundle
+from modelwright.bundle.rows import Reading
 from modelwright.serve.journal.entries import Context
 from modelwright.serve.live import Assigned
 from modelwright.serve.quick import QuickReader, Values
@@ -83,6 +84,11 @@ class Deployment:
             return model.answers(model.run(numbers, np.empty((len(numbers), 0), dtype=object)))
         return self.answer(quick.columns(rows))
 
+    def complete_quick(self, rows: Sequence[Values]) -> Reading:
+        """Rows that ``quick`` took with what is looked up for them, and whose keys are not known."""
+        assert self.quick is not None  # noqa: S101 - it took the rows
+        return self.bundle.rows.completed(self.quick.columns(rows))
+
     def answer(self, columns: Mapping[str, np.ndarray]) -> list[Answer] | list[dict[str, Answer]]:
         """One answer a row; where there are several models, theirs by name."""
         rows = len(next(iter(columns.values()), ()))
@@ -117,4 +123,6 @@ def _takes_the_row(bundle: Bundle, quick: QuickReader | None) -> bool:
     if quick is None or not quick.numbers_only:
         return False
     encoder = bundle.models[0].encoder
-    return encoder.names == quick.names and all(isinstance(each, NumberColumn) for each in encoder.columns)
+    return encoder.names == quick.names and all(
+        isinstance(each, NumberColumn) and not each.log for each in encoder.columns
+    )

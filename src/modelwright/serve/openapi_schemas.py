@@ -184,9 +184,10 @@ def _model_answer(entry: ModelEntry) -> Json:
     if entry.task is Task.REGRESSION:
         return _object({"prediction": {"type": "number", "description": entry.target}})
     if entry.task is Task.CLUSTERING:
-        return _object(
-            {"prediction": {"type": "integer", "minimum": 0, "description": "The group's number."}}
-        )
+        group: Json = {"prediction": {"type": "integer", "minimum": 0, "description": "The group's number."}}
+        if entry.label_names:
+            group["prediction_name"] = {"enum": list(entry.label_names)}
+        return _object(group)
     names = label_names(entry)
     probability: Json = {"type": "number", "minimum": 0, "maximum": 1.0001}
     fields: Json = {

@@ -23,6 +23,7 @@ from modelwright.serve.journal.writer import JournalWriter
 from modelwright.serve.lane import Lane, LaneProtocol, sweep
 from modelwright.serve.live import LiveFile
 from modelwright.serve.metrics.meter import BoardMeter
+from modelwright.serve.online import Online
 from modelwright.serve.processes import announce
 from modelwright.serve.projects import Projects
 from modelwright.serve.repeats import Repeats
@@ -91,20 +92,24 @@ async def _work(child: Child, tell: Callable[[Word], None]) -> int:
         stopping=stop,
         projects=Projects(settings.targets),
     )
-    swapper = Swapper(
-        engine,
-        journal,
-        on_change=lambda: lane.routes.update(hot_routes(engine.deployments, sagemaker=settings.sagemaker)),
-    )
+    online = Online(store)
+
+    def changed() -> None:
+        lane.routes.update(hot_routes(engine.deployments, sagemaker=settings.sagemaker))
+        online.supply(engine.deployments.values())
+
+    swapper = Swapper(engine, journal, on_change=changed)
     live = LiveFile(child.live)
     if not await _first_load(live, swapper, stop):
         return 0
+    await online.refresh(list(engine.deployments.values()))
     gc.collect()
     gc.freeze()
     server = _server(child, site, lane)
     serving = asyncio.create_task(server.serve(sockets=[socket.socket(fileno=os.dup(child.listener))]))
     watching = asyncio.create_task(_watch(live, swapper, again))
     sweeping = asyncio.create_task(_sweep(lane, server))
+    refreshing = asyncio.create_task(online.keep_fresh(engine.deployments))
     while not server.started and not serving.done():
         await asyncio.sleep(0.001)
     tell(_ready(engine))
@@ -112,7 +117,7 @@ async def _work(child: Child, tell: Callable[[Word], None]) -> int:
     await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
     server.should_exit = True
     await serving
-    for task in (watching, sweeping, stopping):
+    for task in (watching, sweeping, refreshing, stopping):
         task.cancel()
     gate.close()
     if tracer is not None:

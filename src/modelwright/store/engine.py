@@ -18,6 +18,7 @@ from modelwright.store.ports import (
     Keys,
     Labels,
     Leases,
+    Online,
     Overrides,
     Predictions,
     Releases,
@@ -32,6 +33,7 @@ from modelwright.store.repositories.jobs import SqlJobs
 from modelwright.store.repositories.keys import SqlKeys
 from modelwright.store.repositories.labels import SqlLabels
 from modelwright.store.repositories.leases import SqlLeases
+from modelwright.store.repositories.online import SqlOnline
 from modelwright.store.repositories.overrides import SqlOverrides
 from modelwright.store.repositories.predictions import SqlPredictions
 from modelwright.store.repositories.releases import SqlReleases
@@ -69,6 +71,7 @@ class SqlStore:
         self.events: Events = SqlEvents(database)
         self.leases: Leases = SqlLeases(database)
         self.keys: Keys = SqlKeys(database)
+        self.online: Online = SqlOnline(database)
         self.windows: Windows = SqlWindows(database)
         self.states: States = SqlStates(database)
         self.overrides: Overrides = SqlOverrides(database)

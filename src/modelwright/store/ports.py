@@ -12,10 +12,12 @@ from typing import Any, Protocol
 
 from modelwright.store.records import (
     EventRecord,
+    GenerationRecord,
     JobRecord,
     JobState,
     KeyRecord,
     LabelRecord,
+    OnlineValues,
     OverrideRecord,
     PredictionRecord,
     Recorded,
@@ -337,6 +339,33 @@ class Keys(Protocol):
         """Refuse the key from now on; False if there is none or it was revoked before."""
 
 
+class Online(Protocol):
+    """Features by key, for rows that name the key only: one generation a project, replaced as a whole."""
+
+    def current(self, project: str) -> GenerationRecord | None:
+        """Which generation is live."""
+
+    def replace(
+        self,
+        project: str,
+        names: Sequence[str],
+        values: Mapping[str, OnlineValues],
+        *,
+        as_of: str = "",
+        digest: str = "",
+    ) -> GenerationRecord:
+        """Make ``values``, by key, the live generation; readers see the one before or this one, whole.
+
+        Raises ``Unstorable`` for a key that is too long.
+        """
+
+    def get(self, project: str, keys: Sequence[str]) -> Mapping[str, OnlineValues]:
+        """What the live generation knows of those of ``keys`` that it has."""
+
+    def all(self, project: str) -> tuple[GenerationRecord, Mapping[str, OnlineValues]] | None:
+        """The live generation with every key, in their order; None where there is none."""
+
+
 class Store(Protocol):
     """All repositories over one database."""
 
@@ -350,6 +379,7 @@ class Store(Protocol):
     events: Events
     leases: Leases
     keys: Keys
+    online: Online
     windows: Windows
     states: States
     overrides: Overrides

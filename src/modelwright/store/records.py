@@ -301,3 +301,29 @@ class KeyRecord(msgspec.Struct, frozen=True, kw_only=True):
     created: datetime
     expires: datetime | None = None
     revoked: datetime | None = None
+
+
+OnlineValues = tuple[float | int | bool | str | None, ...]
+"""What is known of one key, in the order of the generation's names; None where it is missing."""
+
+
+class GenerationRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One generation of online features: what is known of every key at one moment.
+
+    Attributes:
+        sequence: Grows from generation to generation.
+        project: Whose it is.
+        created: When it was written.
+        as_of: The moment it is true of, in words or ISO 8601; empty if nobody said.
+        names: The features, in the order of the values.
+        keys: How many keys are known.
+        digest: Of all of its content, by whoever wrote it.
+    """
+
+    sequence: int
+    project: str
+    created: datetime
+    as_of: str
+    names: tuple[str, ...]
+    keys: int
+    digest: str = ""

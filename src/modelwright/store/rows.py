@@ -6,7 +6,7 @@ databases do. Rows are named after the columns of ``tables``; sequences are the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,11 +17,13 @@ from modelwright.store.codec import finite, keep, key, micros, moment, pack, res
 from modelwright.store.records import (
     Decision,
     EventRecord,
+    GenerationRecord,
     JobRecord,
     JobState,
     KeyRecord,
     LabelOutcome,
     LabelRecord,
+    OnlineValues,
     OverrideRecord,
     PredictionRecord,
     ReleaseRecord,
@@ -377,3 +379,35 @@ def api_key(row: Row) -> KeyRecord:
         expires=None if row["expires"] is None else moment(row["expires"]),
         revoked=None if row["revoked"] is None else moment(row["revoked"]),
     )
+
+
+def generation_row(  # noqa: PLR0917 - the columns
+    project: str, names: Sequence[str], keys: int, created: datetime, as_of: str, digest: str
+) -> dict[str, Any]:
+    """A generation of online features as a row."""
+    return {
+        "project": key(project, "project name"),
+        "created": micros(created),
+        "as_of": keep(as_of),
+        "names": pack(tuple(names)),
+        "keys": keys,
+        "digest": keep(digest),
+    }
+
+
+def generation(row: Row) -> GenerationRecord:
+    """A generation from its row."""
+    return GenerationRecord(
+        sequence=row["sequence"],
+        project=restore(row["project"]),
+        created=moment(row["created"]),
+        as_of=restore(row["as_of"]),
+        names=tuple(unpack(row["names"])),
+        keys=row["keys"],
+        digest=restore(row["digest"]),
+    )
+
+
+def online_row(name: str, values: OnlineValues) -> dict[str, Any]:
+    """What is known of one key as a row, but for its generation."""
+    return {"key": key(name, "key of online features"), "data": pack(values)}

@@ -290,3 +290,27 @@ api_keys = Table(
     Column("revoked", BigInteger),
     PrimaryKeyConstraint("id"),
 )
+
+generations = Table(
+    "mw_generations",
+    metadata,
+    _sequence(),
+    Column("project", _Key, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("as_of", Text, nullable=False),
+    Column("names", Text, nullable=False),
+    Column("keys", BigInteger, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("live", Boolean, nullable=False),
+    Index("mw_generations_newest", "project", "live", "sequence"),
+    sqlite_autoincrement=True,
+)
+
+online_features = Table(
+    "mw_online_features",
+    metadata,
+    Column("generation", BigInteger, nullable=False),
+    Column("key", _Key, nullable=False),
+    Column("data", Text, nullable=False),
+    PrimaryKeyConstraint("generation", "key"),
+)

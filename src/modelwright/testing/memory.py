@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from modelwright.store import clock, rows
-from modelwright.store.codec import finite, keep, key, micros, moment, restore
+from modelwright.store.codec import finite, keep, key, micros, moment, restore, unpack
 from modelwright.store.errors import (
     Duplicate,
     NotServable,
@@ -34,6 +34,7 @@ from modelwright.store.ports import (
     Keys,
     Labels,
     Leases,
+    Online,
     Overrides,
     Predictions,
     Releases,
@@ -45,11 +46,13 @@ from modelwright.store.ports import (
 )
 from modelwright.store.records import (
     EventRecord,
+    GenerationRecord,
     JobRecord,
     JobState,
     KeyRecord,
     LabelOutcome,
     LabelRecord,
+    OnlineValues,
     OverrideRecord,
     PredictionRecord,
     Recorded,
@@ -85,6 +88,7 @@ class _Tables:
         self.events: list[Row] = []
         self.leases: dict[str, tuple[str, int]] = {}
         self.keys: dict[str, Row] = {}
+        self.online: dict[str, tuple[Row, dict[str, str]]] = {}
         self.windows: list[Row] = []
         self.states: dict[tuple[str, str], str] = {}
         self.overrides: dict[tuple[str, str], Row] = {}
@@ -698,6 +702,49 @@ class MemoryKeys(_Repository):
         return True
 
 
+class MemoryOnline(_Repository):
+    """``ports.Online`` in memory."""
+
+    @_atomic
+    def current(self, project: str) -> GenerationRecord | None:
+        """The one there is."""
+        found = self._tables.online.get(keep(project))
+        return None if found is None else rows.generation(found[0])
+
+    @_atomic
+    def replace(
+        self,
+        project: str,
+        names: Sequence[str],
+        values: Mapping[str, OnlineValues],
+        *,
+        as_of: str = "",
+        digest: str = "",
+    ) -> GenerationRecord:
+        """Put it in the place of the one before."""
+        row = rows.generation_row(project, names, len(values), clock.now(), as_of, digest)
+        packed = [rows.online_row(key, each) for key, each in values.items()]
+        row = self._tables.append([], row)
+        self._tables.online[row["project"]] = (row, {each["key"]: each["data"] for each in packed})
+        return rows.generation(row)
+
+    @_atomic
+    def get(self, project: str, keys: Sequence[str]) -> Mapping[str, OnlineValues]:
+        """By key."""
+        found = self._tables.online.get(keep(project))
+        known = {} if found is None else found[1]
+        return {key: tuple(unpack(known[keep(key)])) for key in keys if keep(key) in known}
+
+    @_atomic
+    def all(self, project: str) -> tuple[GenerationRecord, Mapping[str, OnlineValues]] | None:
+        """Everything."""
+        found = self._tables.online.get(keep(project))
+        if found is None:
+            return None
+        row, known = found
+        return rows.generation(row), {restore(key): tuple(unpack(known[key])) for key in sorted(known)}
+
+
 class MemoryWindows(_Repository):
     """``ports.Windows`` in memory."""
 
@@ -809,6 +856,7 @@ class MemoryStore:
         self.events: Events = MemoryEvents(tables)
         self.leases: Leases = MemoryLeases(tables)
         self.keys: Keys = MemoryKeys(tables)
+        self.online: Online = MemoryOnline(tables)
         self.windows: Windows = MemoryWindows(tables)
         self.states: States = MemoryStates(tables)
         self.overrides: Overrides = MemoryOverrides(tables)

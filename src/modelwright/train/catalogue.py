@@ -163,6 +163,9 @@ _PICTURES: dict[str, Any] = {"kernel_ridge": {}}
 _TABLE: dict[str, Any] = {"logistic_regression": {}}
 _MEMBERS = {"text": _WORDS, "image": _PICTURES, "table": _TABLE}
 _CALIBRATION_FOLDS = 3
+SILHOUETTE, ELBOW = "silhouette", "elbow"
+CLUSTER_METHODS = (SILHOUETTE, ELBOW)
+"""What may stand for a number of clusters: how to find it."""
 
 
 @dataclass(frozen=True)
@@ -222,6 +225,8 @@ class Candidate:
             seed = self.settings.get("random_state")
             return fusion_of(members, layout, cores=cores, seed=seed)
         settings = dict(self.settings)
+        if self.task is Task.CLUSTERING and settings.get("n_clusters") in CLUSTER_METHODS:
+            del settings["n_clusters"]  # a way to find the number, see ``train.clusters``
         if self.threads and self.threads not in settings:
             settings[self.threads] = cores
         estimator = build(self.name, self.cls, settings)

@@ -26,7 +26,7 @@ from modelwright.errors import ModelwrightError
 from modelwright.schema.metrics import Metric, Parity, Task
 from modelwright.train.answers import Answers, ask, decided, single_threaded
 from modelwright.train.catalogue import Candidate
-from modelwright.train.clusters import choose_clusters
+from modelwright.train.clusters import choose_clusters, is_open
 from modelwright.train.errors import CandidateFailed
 from modelwright.train.evaluate import higher_is_better, measure
 from modelwright.train.folds import Fold
@@ -67,6 +67,7 @@ class Trained:
         choice: The decision threshold chosen for it, where one is chosen.
         threshold: The second label is answered from this probability on, fixed or chosen.
         cluster_scores: Clustering: scores by number of clusters, where it was chosen.
+        centres: Clustering: the clusters' centres in the matrix, where it has any.
     """
 
     candidate: Candidate
@@ -83,6 +84,7 @@ class Trained:
     notes: tuple[str, ...] = ()
     trials: tuple[Trial, ...] = ()
     cluster_scores: tuple[dict[str, float], ...] = ()
+    centres: np.ndarray | None = None
     choice: Choice | None = None
     threshold: float | None = None
 
@@ -241,7 +243,7 @@ def _train(
         )
         candidate = candidate.with_settings(tried[0].settings)
     cluster_scores: tuple[dict[str, float], ...] = ()
-    if material.task is Task.CLUSTERING and "n_clusters" not in candidate.settings:
+    if material.task is Task.CLUSTERING and is_open(candidate):
         candidate, cluster_scores = choose_clusters(candidate, matrices.train, seed=material.seed)
     competed = workshop.compete(candidate, matrices.train, material.plan.folds)
     estimator, choice = competed.estimator, competed.choice
@@ -262,6 +264,7 @@ def _train(
         notes=(*workshop.notes, *([choice.words] if choice else [])),
         trials=tried,
         cluster_scores=cluster_scores,
+        centres=getattr(estimator, "cluster_centers_", None),
         choice=choice,
         threshold=choice.threshold if choice else material.threshold,
     )

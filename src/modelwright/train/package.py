@@ -11,7 +11,9 @@ import numpy as np
 
 from modelwright.bundle.background import stored
 from modelwright.bundle.format import BundleSchema, ModelEntry
+from modelwright.bundle.lookup import Lookup
 from modelwright.bundle.read import LoadedModel
+from modelwright.bundle.rows import RowReader
 from modelwright.bundle.write import BundleContents, ModelContents
 from modelwright.data.profile import value_profile
 from modelwright.schema.columns import TableSchema
@@ -19,6 +21,8 @@ from modelwright.schema.metrics import Task
 from modelwright.schema.profile import ColumnProfile, Profile
 from modelwright.train.compete import Contest
 from modelwright.train.prepare import Prepared
+from modelwright.train.raw import BuildFailed
+from modelwright.train.segments import segment_names
 
 
 @dataclass(frozen=True)
@@ -57,17 +61,37 @@ def contents(models: Sequence[Made], origin: Origin, *, derive_source: str | Non
         run_id=origin.run_id,
         libraries=origin.libraries,
         models=written,
-        schema=BundleSchema(
-            inputs=_joined([made.prepared.inputs for made in models]),
-            features=_joined([made.prepared.features for made in models]),
-        ),
+        schema=(schema := _schema(models)),
         reference=msgspec.json.encode(_reference(models)),
         derive_source=derive_source,
-        example=_example(models, written),
+        example=_example(models, written, schema),
         background={
             made.prepared.part.name: stored(made.prepared.background, made.prepared.proof.encoder.names)
             for made in models
         },
+    )
+
+
+def _schema(models: Sequence[Made]) -> BundleSchema:
+    inputs = _joined([made.prepared.inputs for made in models])
+    features = _joined([made.prepared.features for made in models])
+    online = models[0].prepared.part.online
+    if online is None:
+        return BundleSchema(inputs=inputs, features=features)
+    names = {name for made in models for name in made.prepared.looked_up}
+    columns = tuple(column for column in features if column.name in names)
+    place = {name: place for place, name in enumerate(online.sent)}
+    sent = sorted(inputs.columns, key=lambda column: place[column.name])
+    if online.key not in inputs.names or not columns:
+        why = "no table has that column" if columns else "there are none to look up"
+        raise BuildFailed(
+            f"The project looks features up by '{online.key}', but {why}.",
+            "Let build in features.py give the key and the columns, or remove online from the project file.",
+        )
+    return BundleSchema(
+        inputs=msgspec.structs.replace(inputs, columns=tuple(sent)),
+        features=features,
+        lookup=Lookup(key=online.key, columns=columns),
     )
 
 
@@ -82,7 +106,7 @@ def entry_of(made: Made) -> ModelEntry:
         estimator=winner.candidate.name,
         target=prepared.part.data.target or "",
         labels=tuple(prepared.material.labels),
-        label_names=prepared.label_names,
+        label_names=prepared.label_names or segment_names(winner, prepared.proof.encoder),
         threshold=winner.threshold,
         metrics=winner.metrics,
         parity=winner.parity,
@@ -125,14 +149,32 @@ def _answered(made: Made) -> ColumnProfile:
     return value_profile(part.name, answers.labels, labels)
 
 
-def _example(models: Sequence[Made], written: Sequence[ModelContents]) -> dict[str, Any]:
-    """The first held-out row as a client would send it, and the answer."""
+def _example(
+    models: Sequence[Made], written: Sequence[ModelContents], schema: BundleSchema
+) -> dict[str, Any]:
+    """The first held-out row as a client would send it, and the answer.
+
+    Where features are looked up, what is known of a key changes: the example gives none.
+    """
     row: dict[str, Any] = {}
     answers: dict[str, Any] = {}
+    if schema.lookup is not None:
+        for made in models:
+            row = {**made.prepared.examples[0], **row}
+        row[schema.lookup.key] = None
+        columns = RowReader(schema).read([row]).columns
+        for model in written:
+            loaded = LoadedModel(model.entry, model.encoder, model.graph, threads=1)
+            answers[model.entry.name] = msgspec.to_builtins(loaded.answer(columns)[0])
+        return _request(row, answers)
     for made, model in zip(models, written, strict=True):
         row = {**made.prepared.examples[0], **row}
         loaded = LoadedModel(model.entry, model.encoder, model.graph, threads=1)
         first = {name: np.asarray(values[:1]) for name, values in made.prepared.held_out.items()}
         answers[model.entry.name] = msgspec.to_builtins(loaded.answer(first)[0])
+    return _request(row, answers)
+
+
+def _request(row: dict[str, Any], answers: dict[str, Any]) -> dict[str, Any]:
     response = next(iter(answers.values())) if len(answers) == 1 else {"outputs": answers}
     return {"request": {"features": row}, "response": response}

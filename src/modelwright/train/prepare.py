@@ -41,6 +41,7 @@ LEAST_PROVEN = 1_000
 MOST_PROVEN = 10_000
 _BY_TIME_SHARE = 0.2
 _EXAMPLES = 5
+_STRANGERS = 8  # of so many training rows one is learned from without what is looked up
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ class Prepared:
         label_names: What people call the labels; empty where nothing but the label itself.
         warnings: About the data, sentences.
         examples: A few held-out rows as clients send them.
+        looked_up: Those of the features that are looked up when a request comes.
         summary: About the data, for a report.
         background: The training rows that are kept with the bundle (``bundle.background``).
     """
@@ -78,6 +80,7 @@ class Prepared:
     examples: tuple[dict[str, Any], ...]
     summary: dict[str, Any]
     background: ColumnArrays
+    looked_up: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -120,7 +123,8 @@ def prepare(dataset: Dataset, part: Part, project: Project, progress: Progress) 
     source = derive_source(project.features_path)
     table = dataset.loaded.table
     if not part.data.built:
-        table = built(table, project.features_path)
+        table = built(table, project.features_path, part.name)
+    part = part.over(table.column_names)
     found = modelled(table, part, source, image_folders=dataset.image_folders)
     report = validate(found.table, found.inferred, part.data, part.task)
     report.raise_errors()
@@ -130,6 +134,7 @@ def prepare(dataset: Dataset, part: Part, project: Project, progress: Progress) 
     progress.stage(Stage.ENCODE)
     labels, target = _target(found, part)
     sides = split(found.table, found.columns, part.data.split, target, part.task)
+    _with_strangers(found, sides.train)
     train, test = Rows(found.columns, sides.train), Rows(found.columns, sides.test)
     encoder = fit_encoder(found.features, train, part, project)
     material = _material(found, part, labels, target, sides, encoder)
@@ -147,8 +152,25 @@ def prepare(dataset: Dataset, part: Part, project: Project, progress: Progress) 
         warnings=warnings,
         examples=_examples(found, sides.test[:_EXAMPLES]),
         summary=_summary(dataset, found, sides, encoder),
+        looked_up=found.looked_up,
         background=Rows(found.columns, drawn(sides.train, part.data.split.seed)).kept(),
     )
+
+
+def _with_strangers(found: Modelled, train: np.ndarray) -> None:
+    """Take what would be looked up from a share of the training rows.
+
+    So the models learn to answer for somebody of whom nothing is known: as the rows of the same
+    inputs are answered on average. Which rows is decided by their content, so always the same.
+    """
+    if not found.looked_up:
+        return
+    hashes = row_hashes(found.columns[name][train] for name in found.columns)
+    rows = train[hashes % np.uint64(_STRANGERS) == 0]
+    for name in found.looked_up:
+        values = found.columns[name].copy()
+        values[rows] = "" if values.dtype == object else np.nan
+        found.columns[name] = values
 
 
 def _target(found: Modelled, part: Part) -> tuple[tuple[Scalar, ...], np.ndarray | None]:

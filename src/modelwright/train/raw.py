@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,21 +12,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
 from modelwright.bundle.derive import Derive, DeriveInvalid, serving_source
+from modelwright.bundle.lookup import NUMBERS, STRINGS
 from modelwright.data.arrays import ColumnArrays, column_arrays, is_filled
 from modelwright.data.columnar import canonical
 from modelwright.data.infer import Inferred, infer_schema
 from modelwright.data.pictures import absent_images, with_pictures
 from modelwright.errors import ExitCode, ModelwrightError
-from modelwright.project.model import Data, Feature
+from modelwright.project.model import Data, Feature, Online
 from modelwright.schema.columns import Kind, TableSchema
 from modelwright.train.parts import Part
 
 _NO_TIME = datetime(2000, 1, 1, tzinfo=UTC)
-_SOURCE_ROWS = re.compile(r"^def build\b", re.MULTILINE)
 
 
 class BuildFailed(ModelwrightError):
@@ -63,11 +65,12 @@ class Modelled:
         table: As read and built; rows without a target left out.
         inferred: What its columns are.
         inputs: The columns a client sends.
-        features: The columns the model sees: the same, unless there is a ``derive``.
+        features: The columns the model sees: the same, unless there is a ``derive`` or some are looked up.
         columns: The features' arrays; cells of image columns are ``bundle.pictures.Picture`` s.
         places: Where each row stood before those without a target were left out.
         pictures: The image columns of ``inputs``.
         warnings: What was found wrong with images, sentences.
+        looked_up: The features that are looked up when a request comes.
     """
 
     table: pa.Table
@@ -78,41 +81,66 @@ class Modelled:
     places: np.ndarray
     pictures: ColumnArrays = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    looked_up: tuple[str, ...] = ()
 
 
-def built(table: pa.Table, features_path: Path | None) -> pa.Table:
+def built(table: pa.Table, features_path: Path | None, model: str = "") -> pa.Table:
     """The table that the project's ``build(raw)`` makes of a table, or the table itself.
 
-    ``build`` gets and gives a pandas DataFrame; an Arrow table is accepted too.
+    ``build`` gets and gives a pandas DataFrame; an Arrow table is accepted too. Written with a second
+    parameter, ``build(raw, model)``, it is told which of the project's models the rows are for.
 
     Raises:
         BuildFailed: The function raised, or gave something else.
     """
-    function = _build_function(features_path)
+    function = project_function(features_path, "build")
     if function is None:
         return table
-    import pandas as pd
+    extra = (model,) if len(inspect.signature(function).parameters) > 1 else ()
+    return as_table(call_project("build", function, table.to_pandas(), *extra), "build")
 
-    frame = table.to_pandas()
+
+def call_project(name: str, function: Callable[..., Any], *arguments: Any) -> Any:
+    """What a function of the project gives.
+
+    Raises:
+        BuildFailed: It raised.
+    """
     try:
-        made = function(frame)
+        return function(*arguments)
     # The project's own code may raise anything.
     except Exception as error:
         raise BuildFailed(
-            f"build in features.py failed: {type(error).__name__}: {error}.", "Correct it and try again."
+            f"{name} in features.py failed: {type(error).__name__}: {error}.", "Correct it and try again."
         ) from error
+
+
+def as_table(made: Any, name: str) -> pa.Table:
+    """What a function of the project gave, as a table.
+
+    Raises:
+        BuildFailed: It is none, or has no rows.
+    """
+    import pandas as pd
+
     if isinstance(made, pd.DataFrame):
         made = pa.Table.from_pandas(made, preserve_index=False)
     if not isinstance(made, pa.Table) or not made.num_rows:
         raise BuildFailed(
-            f"build in features.py gave {'no rows' if isinstance(made, pa.Table) else type(made).__name__}.",
+            f"{name} in features.py gave {'no rows' if isinstance(made, pa.Table) else type(made).__name__}.",
             "It must return a pandas DataFrame or an Arrow table with rows.",
         )
     return canonical(made)
 
 
-def _build_function(path: Path | None) -> Callable[[Any], Any] | None:
-    if path is None or not _SOURCE_ROWS.search(path.read_text(encoding="utf-8")):
+def project_function(path: Path | None, name: str) -> Callable[..., Any] | None:
+    """A function of the project's ``features.py``; ``None`` if it has none of that name.
+
+    Raises:
+        BuildFailed: The file cannot be loaded.
+    """
+    wanted = re.compile(rf"^def {name}\b", re.MULTILINE)
+    if path is None or not wanted.search(path.read_text(encoding="utf-8")):
         return None
     spec = importlib.util.spec_from_file_location("modelwright_project_features", path)
     assert spec is not None and spec.loader is not None  # noqa: S101 - a .py file always has both
@@ -127,7 +155,7 @@ def _build_function(path: Path | None) -> Callable[[Any], Any] | None:
         ) from error
     finally:
         sys.dont_write_bytecode = written
-    found = getattr(module, "build", None)
+    found = getattr(module, name, None)
     return found if callable(found) else None
 
 
@@ -150,6 +178,7 @@ def modelled(
     Raises:
         PicturesAbsent: Most files of an image column cannot be read.
         ColumnMissing: The project names a column that is not there.
+        BuildFailed: It looks features up and derives others, which do not go together.
         DeriveInvalid: ``derive`` does not give a table.
         DeriveFault: It fails on a row.
     """
@@ -158,6 +187,8 @@ def modelled(
         known = np.flatnonzero(is_filled(table.column(part.data.target)))
         if 0 < len(known) < table.num_rows:
             table, places = table.take(known), known
+    if part.online is not None:
+        return looked_up(table, places, part, part.online, derived=source is not None)
     if source is None:
         inferred, left_out = _without_absent_images(table, part, image_folders)
         schema = inferred.schema
@@ -224,6 +255,46 @@ def _with_pictures_again(arrays: ColumnArrays, schema: TableSchema, pictures: Co
             names = arrays[column.name].tolist()
             arrays[column.name] = np.array([known.get(name, "") for name in names], dtype=object)
     return arrays
+
+
+def looked_up(table: pa.Table, places: np.ndarray, part: Part, online: Online, *, derived: bool) -> Modelled:
+    """One part's rows where a request gives some of the columns only, and a key to find the others by."""
+    if derived:
+        raise BuildFailed(
+            "features.py has derive, and the project looks features up (online): these do not go together.",
+            "Let build and online in features.py make the columns that derive makes.",
+        )
+    key = Feature(kind=Kind.TEXT, nullable=True)
+    declared = {name: feature for name, feature in part.features.items() if name in table.column_names}
+    if online.key in table.column_names:
+        declared[online.key] = declared.get(online.key, key).model_copy(
+            update={"kind": Kind.TEXT, "nullable": True}
+        )
+    inferred = infer_schema(table, part.data, declared, part.task)
+    schema = inferred.schema
+    inputs = tuple(column for column in schema if column.name in online.sent)
+    more = tuple(column.name for column in schema if column.name not in online.sent)
+    features = tuple(
+        msgspec.structs.replace(column, nullable=True) if column.name in more else column
+        for column in schema
+        if column.name != online.key
+    )
+    for column in features:
+        if column.name in more and column.kind not in NUMBERS | STRINGS:
+            raise BuildFailed(
+                f"The column '{column.name}' is to be looked up and holds {column.kind.value} values.",
+                "Numbers, true and false, and categories can be; name others under online.sent or drop them.",
+            )
+    seen = msgspec.structs.replace(schema, columns=features)
+    return Modelled(
+        table,
+        inferred,
+        msgspec.structs.replace(schema, columns=inputs, ignored=(*schema.ignored, *more)),
+        seen,
+        column_arrays(table, seen),
+        places,
+        looked_up=more,
+    )
 
 
 def _inferred_inputs(table: pa.Table, part: Part) -> Inferred:

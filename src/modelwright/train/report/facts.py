@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from modelwright.errors import ExitCode, ModelwrightError, StorageFailure
 from modelwright.schema.columns import TableSchema
@@ -19,6 +20,7 @@ from modelwright.train.outcome import Outcome
 from modelwright.train.package import Made
 from modelwright.train.report.importance import Importance
 from modelwright.train.report.insight import Curve, Insight, Mistake, Segment
+from modelwright.train.segments import segment_names
 
 FILE = "report.json"
 FORMAT = 1
@@ -41,6 +43,7 @@ class ModelFacts(msgspec.Struct, frozen=True, kw_only=True):
         notes: Warnings about them, sentences.
         columns: What a client sends.
         plots: Files beside this one, in the order to look at them.
+        groups: A clustering's groups in words, each with its share of the held-out rows.
     """
 
     name: str
@@ -62,6 +65,7 @@ class ModelFacts(msgspec.Struct, frozen=True, kw_only=True):
     curves: tuple[Curve, ...]
     mistakes: tuple[Mistake, ...]
     segments: tuple[Segment, ...]
+    groups: tuple[tuple[str, float], ...] = ()
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -151,7 +155,17 @@ def _of_model(made: Made, insight: Insight, plots: Sequence[str]) -> ModelFacts:
         curves=insight.curves,
         mistakes=insight.mistakes,
         segments=insight.segments,
+        groups=_groups(made),
     )
+
+
+def _groups(made: Made) -> tuple[tuple[str, float], ...]:
+    winner = made.contest.winner
+    names, labels = segment_names(winner, made.prepared.proof.encoder), winner.answers.labels
+    if not names or labels is None:
+        return ()
+    shares = np.bincount(labels, minlength=len(names)) / max(1, len(labels))
+    return tuple(zip(names, shares.tolist(), strict=True))
 
 
 def keep(found: Facts, folder: Path) -> None:
