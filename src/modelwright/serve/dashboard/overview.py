@@ -12,7 +12,7 @@ from modelwright.schema.metrics import Metric
 from modelwright.serve.dashboard import charts, counts, render
 from modelwright.serve.dashboard.counts import RANGES, Stretch, range_called
 from modelwright.serve.dashboard.pages import Look
-from modelwright.serve.dashboard.reading import challengers, hidden_event, main_metric, open_work, task_of
+from modelwright.serve.dashboard.reading import challengers, hidden_event, main_metric, open_work
 from modelwright.store.ports import Store
 from modelwright.store.records import JobState, ReleaseRecord, VersionRecord
 from modelwright.store.summaries import Counted
@@ -51,7 +51,6 @@ def view(look: Look) -> dict[str, Any]:
         "live": found.live,
         "quality": _quality(found.live, champion),
         "metric": main_metric(champion),
-        "task": task_of(look.room, champion),
         "challengers": challengers(store, project, release),
         "busy": counts.busy(store, project, look.now),
         "hour": hour,
