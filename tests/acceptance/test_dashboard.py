@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from browser import Watched, chromium
 from modelwright.serve.auth.api_keys import create_key
-from serving import SETOSA, Server, eventually, release, stored, write_iris_bundle
+from serving import SETOSA, SOURCE, Server, eventually, release, stored, write_iris_bundle
 
 pytestmark = pytest.mark.slow
 
@@ -230,3 +236,29 @@ def test_a_person_signs_in_with_a_key(browser: Any, project: Path) -> None:
         page.wait_for_url("**/sign-in")
         assert watched.context.cookies() == []
         assert watched.wrong == []
+
+
+def test_one_program_shows_all_projects_of_a_machine(project: Path, tmp_path: Path) -> None:
+    """It finds them, says where it shows them, and stops when it is told to."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "modelwright", "dashboard", str(project.parent), "--port", "0", "--json"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(SOURCE)},
+    )
+    try:
+        assert process.stdout is not None
+        said = b""
+        while not said.rstrip().endswith(b"}"):
+            line = process.stdout.readline()
+            assert line, said
+            said += line
+        told = json.loads(said)
+        assert told["projects"] == ["iris"]
+        page = httpx.get(told["url"], timeout=30)
+        assert page.status_code == 200
+        assert "Version" in page.text
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) in {0, -signal.SIGTERM}
+        process.stdout.close()  # type: ignore[union-attr]

@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 
 from modelwright.bundle.encode import ColumnArrays
+from modelwright.bundle.pictures import Picture
 
 MOST = 64
 """Rows kept: the mean over them is what a Shapley value starts from."""
@@ -38,7 +39,9 @@ def drawn(rows: np.ndarray, seed: int) -> np.ndarray:
 
 
 def stored(columns: ColumnArrays, names: Sequence[str]) -> dict[str, Stored]:
-    """The columns ``names`` as they are written."""
+    """The columns ``names`` as they are written; nothing at all where one holds pictures, which are large."""
+    if any(isinstance(value, Picture) for name in names for value in columns.get(name, ())[:1]):
+        return {}
     return {name: _stored(columns[name]) for name in names if name in columns}
 
 

@@ -19,7 +19,7 @@ from math import factorial
 
 import numpy as np
 
-from modelwright.bundle.encode import DATE_PARTS, ColumnArrays, DateColumn, Encoder, NumberColumn, TextColumn
+from modelwright.bundle.encode import DATE_PARTS, ColumnArrays, DateColumn, Encoder, NumberColumn
 from modelwright.bundle.read import LoadedModel
 from modelwright.schema.metrics import Task
 
@@ -198,19 +198,16 @@ def _score(model: LoadedModel, numbers: np.ndarray, strings: np.ndarray) -> tupl
 
 def _owners(encoder: Encoder) -> tuple[list[int], list[int]]:
     """Which feature owns each number and each string."""
-    plain: list[int] = []
-    text: list[int] = []
-    strings: list[int] = []
-    for place, column in enumerate(encoder.columns):
+    place = {name: at for at, name in enumerate(encoder.names)}
+    numbers: list[int] = []
+    for column in encoder.columns:
         if isinstance(column, NumberColumn):
-            plain.append(place)
+            numbers.append(place[column.name])
         elif isinstance(column, DateColumn):
-            plain += [place] * len(DATE_PARTS)
-        elif isinstance(column, TextColumn):
-            text += [place] * column.vectoriser.width
-        else:
-            strings.append(place)
-    return plain + text, strings
+            numbers += [place[column.name]] * len(DATE_PARTS)
+    for block in encoder.blocks:  # text and what graphs encode follow, in this order
+        numbers += [place[block.column]] * (block.stop - block.start)
+    return numbers, [place[name] for name in encoder.string_names]
 
 
 def _playing(

@@ -113,7 +113,7 @@ class Bundle:
             return None
         found = _decode({layout.BACKGROUND: self._background}, layout.BACKGROUND, Backgrounds)
         told = found.models.get(model)
-        return None if told is None else arrays(told)
+        return arrays(told) if told else None
 
     def predict_rows(self, rows: Sequence[Any]) -> list[dict[str, Answer]]:
         """Read and answer rows as clients send them; one answer a model for each row.

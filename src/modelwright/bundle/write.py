@@ -114,8 +114,9 @@ def _lay_out(contents: BundleContents) -> tuple[tuple[ModelEntry, ...], dict[str
     if contents.example is not None:
         example = contents.example
         files[layout.EXAMPLE] = example if isinstance(example, bytes) else msgspec.json.encode(example)
-    if contents.background:
-        files[layout.BACKGROUND] = msgspec.json.encode(Backgrounds(contents.background))
+    background = {name: rows for name, rows in contents.background.items() if rows}
+    if background:
+        files[layout.BACKGROUND] = msgspec.json.encode(Backgrounds(background))
     entries = []
     for model, name in zip(contents.models, _graph_names(contents.models), strict=True):
         files[name] = model.graph

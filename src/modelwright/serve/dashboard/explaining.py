@@ -56,7 +56,7 @@ def explain_row(bundle: Bundle, row: Any) -> list[Explained]:
             found.append(
                 Explained(
                     name,
-                    problem="This version was made without reference rows; its answers cannot be explained.",
+                    problem="This version has no reference rows; its answers cannot be explained.",
                 )
             )
             continue

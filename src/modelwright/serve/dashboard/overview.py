@@ -12,7 +12,7 @@ from modelwright.schema.metrics import Metric
 from modelwright.serve.dashboard import charts, counts, render
 from modelwright.serve.dashboard.counts import RANGES, Stretch, range_called
 from modelwright.serve.dashboard.pages import Look
-from modelwright.serve.dashboard.reading import challengers, hidden_event, main_metric, open_work, task_of
+from modelwright.serve.dashboard.reading import challengers, hidden_event, main_metric, open_work
 from modelwright.store.ports import Store
 from modelwright.store.records import JobState, ReleaseRecord, VersionRecord
 from modelwright.store.summaries import Counted
@@ -36,10 +36,10 @@ def view(look: Look) -> dict[str, Any]:
     """Everything the page shows."""
     store, project = look.store, look.room.project
     wanted = range_called(look.query.get("range", ""))
-    found = signs(store, project, look.now)
+    shown = counts.stretch(store, project, wanted, look.now)
+    found = signs(store, project, look.now, shown if wanted is RANGES[0] else None)
     release, hour = found.release, found.hour
     champion = None if release is None else store.versions.get(project, release.version)
-    shown = counts.stretch(store, project, wanted, look.now)
     totals = counts.totals(store, project)
     work = open_work(store, project)
     return {
@@ -51,7 +51,6 @@ def view(look: Look) -> dict[str, Any]:
         "live": found.live,
         "quality": _quality(found.live, champion),
         "metric": main_metric(champion),
-        "task": task_of(look.room, champion),
         "challengers": challengers(store, project, release),
         "busy": counts.busy(store, project, look.now),
         "hour": hour,
@@ -99,13 +98,13 @@ class Signs:
     live: LiveView | None
 
 
-def signs(store: Store, project: str, now: datetime) -> Signs:
-    """The signs, read."""
+def signs(store: Store, project: str, now: datetime, shown: Stretch | None = None) -> Signs:
+    """The signs, read; ``shown`` spares reading the last hour's counts again."""
     newest = next(iter(store.predictions.history(project, limit=1)), None)
     last = next(iter(store.jobs.list(project, limit=1)), None)
     return Signs(
         release=store.releases.current(project),
-        hour=counts.stretch(store, project, RANGES[0], now).whole,
+        hour=(shown or counts.stretch(store, project, RANGES[0], now)).whole,
         newest=newest.time if newest is not None else None,
         failed=last.error if last is not None and last.state is JobState.FAILED else None,
         live=live_view(store, project),

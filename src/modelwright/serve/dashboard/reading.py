@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from modelwright.monitor.due import BY_STEPS, WAITING
-from modelwright.schema.metrics import Metric, Task
+from modelwright.schema.metrics import Metric
 from modelwright.serve.dashboard.house import Room
 from modelwright.store.ports import Store
 from modelwright.store.records import EventRecord, JobRecord, JobState, ReleaseRecord, VersionRecord
@@ -51,14 +50,6 @@ def main_metric(record: VersionRecord | None) -> tuple[str, Metric] | None:
         if name in record.metrics:
             return name, record.metrics[name]
     return next(iter(record.metrics.items()), None)
-
-
-def task_of(room: Room, record: VersionRecord | None) -> Task | None:
-    """What the first model is asked to do, where it is known."""
-    if room.deployment is not None:
-        return room.deployment.bundle.manifest.task
-    del record
-    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +97,3 @@ def roles_of(release: ReleaseRecord | None, beside: list[Beside]) -> dict[int, s
     if release is not None:
         roles[release.version] = "champion"
     return roles
-
-
-def plain(value: Any) -> Any:
-    """A JSON value, or its words."""
-    return value if isinstance(value, str | int | float | bool | dict | list | None) else str(value)

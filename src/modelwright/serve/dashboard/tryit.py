@@ -24,6 +24,7 @@ from modelwright.serve.wires import PREDICT
 
 _NUMBERS = frozenset({Kind.NUMERIC, Kind.INTEGER})
 _MOST_CHOICES = 200
+_LONGEST_SHOWN = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +168,7 @@ def snippets(url: str, room: Room, row: dict[str, Any], *, several: bool, keys: 
         several: Whether the server has several models, so that the path names one.
         keys: Whether credentials are needed.
     """
+    row = {name: _brief(value) for name, value in row.items()}
     address = f"{url}/models/{room.name}/predict" if several else f"{url}/predict"
     body = json.dumps({"features": row}, ensure_ascii=False)
     nice = json.dumps({"features": row}, ensure_ascii=False, indent=2)
@@ -193,6 +195,12 @@ def snippets(url: str, room: Room, row: dict[str, Any], *, several: bool, keys: 
             f"  body: JSON.stringify({nice}),\n}});\nconsole.log(await response.json());"
         ),
     }
+
+
+def _brief(value: Any) -> Any:
+    """A value as an example shows it: of a file's bytes, the beginning."""
+    long = isinstance(value, str) and len(value) > _LONGEST_SHOWN
+    return f"{value[:40]}… ({len(value):,} characters)" if long else value
 
 
 def _python(value: Any) -> str:
