@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import IntEnum
-from pathlib import Path
 
 
 class ExitCode(IntEnum):
@@ -75,11 +74,6 @@ class StorageFailure(ModelwrightError):
     @classmethod
     def from_os_error(cls, error: OSError, doing: str) -> StorageFailure:
         """Word an ``OSError`` that happened while ``doing`` something ("writing the bundle")."""
-        place = Path(error.filename).parent if isinstance(error.filename, str) else None
-        if isinstance(error, FileNotFoundError | NotADirectoryError) and place and not place.is_dir():
-            return cls(
-                f"Nothing came of {doing}: there is no folder {place}.", "Make that folder, or name another."
-            )
         where = f" ({error.filename})" if error.filename else ""
         return cls(
             f"The disk refused while {doing}: {error.strerror or error}{where}.",

@@ -54,6 +54,11 @@ def writer(form: str, path: str | None, terminal: Terminal) -> Iterator[Writer]:
             made.finish()
         partial.replace(place)
     except OSError as error:
+        if not place.parent.exists():
+            raise StorageFailure(
+                f"{place} cannot be written: there is no folder {place.parent}.",
+                "Make that folder, or name another.",
+            ) from error
         raise StorageFailure.from_os_error(error, f"writing {place}") from error
     finally:
         partial.unlink(missing_ok=True)
