@@ -54,7 +54,7 @@ def test_the_search_works_from_a_disk(site: Path) -> None:
         page.on("request", lambda request: asked.append(request.url))
         page.goto((site / "index.html").as_uri())
         page.get_by_label("Search", exact=True).first.click()
-        page.keyboard.type("iris flowers")
+        page.keyboard.type("two terminals")
         page.locator(".md-search-result__link").first.wait_for(timeout=20_000)
         links = page.locator(".md-search-result__link")
         found = links.evaluate_all("links => links.map(link => link.href)")
