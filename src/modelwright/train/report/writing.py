@@ -9,7 +9,7 @@ from modelwright.train.report.facts import Facts, keep
 from modelwright.train.report.page import card, page
 
 PAGE = "report.html"
-CARD = "card.md"
+CARD = "model-card.md"
 
 
 def write_report(found: Facts, folder: Path) -> None:

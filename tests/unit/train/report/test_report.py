@@ -91,7 +91,7 @@ def test_a_page_drawn_later_tells_what_became_of_the_version(outcome, found):
 def test_the_card_is_a_table_that_stays_one(outcome, found):
     """What people and data say is escaped, so that no cell breaks out of its table."""
     text = card(found)
-    assert text == (outcome.report.parent / "card.md").read_text(encoding="utf-8")
+    assert text == (outcome.report.parent / "model-card.md").read_text(encoding="utf-8")
     assert "## Intended use\n\nSorting of <parts>." in text
     assert r"| Contact | me\|you |" in text and r"\<b\>\|grün" in text
     for line in text.splitlines():
