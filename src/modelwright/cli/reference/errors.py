@@ -14,6 +14,8 @@ from modelwright.serve.errors import ServeError
 
 _SKIPPED = ("__main__", "migrations", "testing")
 
+_NEWER = {413: "Content Too Large", 422: "Unprocessable Content"}  # Python 3.13 took RFC 9110's names
+
 
 def page() -> str:
     """The whole page, Markdown."""
@@ -38,7 +40,7 @@ def _lines() -> Iterator[str]:
     for status in sorted({found.status for found in every if issubclass(found, ServeError)}):
         yield from _table(
             f"HTTP {status}",
-            f"{HTTPStatus(status).phrase}.",
+            f"{_NEWER.get(status, HTTPStatus(status).phrase)}.",
             [found for found in every if issubclass(found, ServeError) and found.status == status],
         )
 
