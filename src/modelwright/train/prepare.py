@@ -133,7 +133,7 @@ def prepare(dataset: Dataset, part: Part, project: Project, progress: Progress) 
         progress.note(warning)
     progress.stage(Stage.ENCODE)
     labels, target = _target(found, part)
-    sides = split(found.table, found.columns, part.data.split, target, part.task)
+    sides = split(found.table, _identity(found), part.data.split, target, part.task)
     _with_strangers(found, sides.train)
     train, test = Rows(found.columns, sides.train), Rows(found.columns, sides.test)
     encoder = fit_encoder(found.features, train, part, project)
@@ -171,6 +171,16 @@ def _with_strangers(found: Modelled, train: np.ndarray) -> None:
         values = found.columns[name].copy()
         values[rows] = "" if values.dtype == object else np.nan
         found.columns[name] = values
+
+
+def _identity(found: Modelled) -> ColumnArrays:
+    """What tells rows apart for the split: what a client sends, not what ``derive`` makes of it.
+
+    So a row stays on its side when ``features.py`` changes, and versions are compared on the same rows.
+    """
+    if found.inputs is found.features:
+        return found.columns
+    return column_arrays(found.table, found.inputs)
 
 
 def _target(found: Modelled, part: Part) -> tuple[tuple[Scalar, ...], np.ndarray | None]:

@@ -16,6 +16,9 @@ from modelwright.store.engine import open_store
 from modelwright.store.records import Verdict
 from modelwright.train.errors import SettingsInvalid, TrackingUnavailable, TrainingFailed
 from modelwright.train.fingerprint import fingerprint
+from modelwright.train.parts import parts_of
+from modelwright.train.prepare import prepare, read
+from modelwright.train.progress import Silent
 from unit.train.conftest import made_csv
 
 pytestmark = pytest.mark.slow
@@ -218,3 +221,17 @@ def test_two_at_once_are_kept_apart(tmp_project, train):
     folder = tmp_project({"name": "busy", "data": DATA}, {"data.csv": made_csv()})
     with hold(load(folder).working), pytest.raises(Busy):
         train(folder)
+
+
+def test_a_row_keeps_its_side_when_features_change(tmp_project):
+    """Which rows are held out depends on the data, not on what ``derive`` makes of them."""
+    keep = "def derive(row, now):\n    return row\n"
+    less = "def derive(row, now):\n    row.pop('gap')\n    return {**row, 'twice': 2}\n"
+    held = []
+    for source in (keep, less):
+        files = {"data.csv": made_csv(), "features.py": source}
+        project = load(tmp_project({"name": "sides", "data": DATA, "train": QUICK}, files))
+        (part,) = parts_of(project.file)
+        dataset = read(part.data.source, part, project, Silent())
+        held.append(prepare(dataset, part, project, Silent()).held_out_rows.tolist())
+    assert held[0] == held[1] and len(held[0]) == 48
