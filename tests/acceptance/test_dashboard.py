@@ -244,7 +244,8 @@ def test_one_program_shows_all_projects_of_a_machine(project: Path, tmp_path: Pa
         [sys.executable, "-m", "modelwright", "dashboard", str(project.parent), "--port", "0", "--json"],
         cwd=tmp_path,
         stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(SOURCE)},
+        # A list of its own: other tests' projects stand in the one that this process shares with them.
+        env={**os.environ, "PYTHONPATH": str(SOURCE), "XDG_STATE_HOME": str(tmp_path / "state")},
     )
     try:
         assert process.stdout is not None
