@@ -143,7 +143,7 @@ class Graph:
         return tensors[0] if len(tensors) == 1 else self.add("Concat", *tensors, axis=1)
 
     def build(self) -> bytes:
-        """The checked model's bytes."""
+        """The checked model's bytes; nothing can be added afterwards, and it can be built once."""
         frame = helper.make_graph([], "modelwright", self.inputs, self.outputs)
         head = helper.make_model(
             onnx.GraphProto(),
@@ -162,6 +162,10 @@ class Graph:
                 *graph,
             ]
         )
+        # The check reads the whole model once more: a large one's pieces need not lie beside it.
+        del graph
+        self._nodes.clear()
+        self._initializers.clear()
         onnx.checker.check_model(model)
         return model
 

@@ -8,7 +8,7 @@ softmax) is done after it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -105,10 +105,10 @@ def add_exact_sum(graph: Graph, forest: Forest, features: str) -> str:
     trees = _from_start(forest)
     _check_size(trees)
     table, numbers = _distinct_leaves(trees, forest.targets)
-    numbered = [
-        replace(_rounded(tree, less_than=forest.less_than), values=given[:, None])
+    numbered = (
+        replace(_rounded(tree, less_than=forest.less_than), values=_at_leaves(tree, given)[:, None])
         for tree, given in zip(trees, numbers, strict=True)
-    ]
+    )
     reached = graph.concat(
         [
             _add_ensemble(graph, Forest(part, len(part), np.zeros(0), forest.less_than, np.float32), features)
@@ -155,7 +155,7 @@ def _constant_tree(value: float, target: int) -> Tree:
 
 
 def _distinct_leaves(trees: list[Tree], targets: int) -> tuple[np.ndarray, list[np.ndarray]]:
-    """What leaves hold, each once (float64 [distinct, targets]), and its number at every node of a tree.
+    """What leaves hold, each once (float64 [distinct, targets]), and its number at every leaf of a tree.
 
     A forest grown to its end has millions of leaves, and two different ones where there are two labels.
     """
@@ -166,14 +166,14 @@ def _distinct_leaves(trees: list[Tree], targets: int) -> tuple[np.ndarray, list[
 
     first, numbers = _numbered(held, targets)
     table = np.column_stack([held(target)[first] for target in range(targets)])
-    given = []
-    for tree, at, mine in zip(
-        trees, leaves, np.split(numbers, np.cumsum([*map(len, leaves)])[:-1]), strict=True
-    ):
-        at_nodes = np.zeros(len(tree.left), dtype=np.int64)
-        at_nodes[at] = mine
-        given.append(at_nodes)
-    return table, given
+    return table, np.split(numbers.astype(np.int32), np.cumsum([*map(len, leaves)])[:-1])
+
+
+def _at_leaves(tree: Tree, given: np.ndarray) -> np.ndarray:
+    """One number a node: what ``given`` has for the leaves, 0 elsewhere."""
+    at_nodes = np.zeros(len(tree.left), dtype=np.int64)
+    at_nodes[tree.left < 0] = given
+    return at_nodes
 
 
 def _numbered(held: Callable[[int], np.ndarray], targets: int) -> tuple[np.ndarray, np.ndarray]:
@@ -208,7 +208,7 @@ def _rounded(tree: Tree, *, less_than: bool) -> Tree:
     return replace(tree, threshold=near)
 
 
-def _parted(trees: list[Tree]) -> Iterator[list[Tree]]:
+def _parted(trees: Iterable[Tree]) -> Iterator[list[Tree]]:
     """The trees in their order, in parts of not too many nodes, each tree's target its place in its part."""
     part: list[Tree] = []
     nodes = 0
