@@ -246,11 +246,12 @@ def _train(
     if material.task is Task.CLUSTERING and is_open(candidate):
         candidate, cluster_scores = choose_clusters(candidate, matrices.train, seed=material.seed)
     competed = workshop.compete(candidate, matrices.train, material.plan.folds)
-    estimator, choice = competed.estimator, competed.choice
+    estimator, choice, scores = competed.estimator, competed.choice, competed.scores
+    del competed  # or it would hold a model that is let go of below
     if material.plan.refit:
         estimator = workshop.fit(candidate, matrices.train, None)
     answers = workshop.ask(estimator, matrices.test, choice)
-    known = [score for score in competed.scores if np.isfinite(score)]
+    known = [score for score in scores if np.isfinite(score)]
     trained = Trained(
         candidate=candidate,
         preprocessor=matrices.preprocessor,
