@@ -43,8 +43,17 @@ def test_what_a_server_answered_is_what_it_shows(project: Path) -> None:
     with Server("--workers", "2", cwd=project) as server:
         for _ in range(7):
             assert server.client.post("/predict", json={"features": SETOSA}).status_code == 200
+        assert server.client.get("/predict").status_code == 405
+        assert server.client.get("/nowhere/at/all").status_code == 404
+        text = server.client.get("/prometheus_metrics").text
         found = json.loads(top(server.url, "--once", "--json").stdout)
         shown = top(server.url, "--once").stdout
+    for status in (
+        "404",
+        "405",
+    ):  # what no route takes is counted too, not under a name of the client's choice
+        assert f'modelwright_requests_total{{protocol="http",route="other",status="{status}"}} 1.0' in text
+    assert "nowhere" not in text
     (model,) = found["models"]
     assert (model["name"], model["predictions"], model["answers"]) == ("iris", 7, {"setosa": 7})
     assert {row["route"] for row in found["routes"]} >= {"/predict"}

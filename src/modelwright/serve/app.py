@@ -57,7 +57,7 @@ def build_app(site: Site) -> Starlette:
         middleware=[cors] if origins else [],
         exception_handlers={
             ModelwrightError: _told,
-            HTTPException: _no_route,
+            HTTPException: _no_route(site),
             ClientDisconnect: _gone,
             Exception: _unexpected,
         },
@@ -157,14 +157,20 @@ async def _told(_request: Request, error: Exception) -> Response:
     return error_response(error)
 
 
-async def _no_route(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101 - registered for it only
-    words = {
-        404: f"There is no route {request.url.path[:200]!r}; GET / lists what there is.",
-        405: f"{request.method[:20]} is not for {request.url.path[:200]!r}.",
-    }
-    message = words.get(error.status_code, str(error.detail))
-    return json_response({"error": message}, status=error.status_code, headers=error.headers)
+def _no_route(site: Site) -> Callable[[Request, Exception], Awaitable[Response]]:
+    """Words for what no route takes, counted under one name: a path of a client's choice is no label."""
+
+    async def told(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)  # noqa: S101 - registered for it only
+        words = {
+            404: f"There is no route {request.url.path[:200]!r}; GET / lists what there is.",
+            405: f"{request.method[:20]} is not for {request.url.path[:200]!r}.",
+        }
+        site.meter.request("other", error.status_code, 0.0)
+        message = words.get(error.status_code, str(error.detail))
+        return json_response({"error": message}, status=error.status_code, headers=error.headers)
+
+    return told
 
 
 async def _gone(_request: Request, _error: Exception) -> Response:
