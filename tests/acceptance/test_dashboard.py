@@ -241,7 +241,7 @@ def test_a_person_signs_in_with_a_key(browser: Any, project: Path) -> None:
 def test_one_program_shows_all_projects_of_a_machine(project: Path, tmp_path: Path) -> None:
     """It finds them, says where it shows them, and stops when it is told to."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "modelwright", "dashboard", str(project.parent), "--port", "0", "--json"],
+        [sys.executable, "-m", "modelwright", "dashboard", str(project), "--port", "0", "--json"],
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         # A list of its own: other tests' projects stand in the one that this process shares with them.
