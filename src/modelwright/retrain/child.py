@@ -79,7 +79,7 @@ def main() -> int:
     """Do the job that standard input names; the exit code is that of the error, or 0."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    _step_back()
+    os.nice(NICENESS)
     told = json.loads(sys.stdin.readline())
     threading.Thread(target=_die_with_worker, daemon=True).start()
 
@@ -98,21 +98,6 @@ def main() -> int:
         tell({"failed": f"{type(error).__name__}: {error}"})
         raise
     return 0
-
-
-def _step_back() -> None:
-    """Leave the machine to those who answer: lowest priority, and a core that is not touched at all.
-
-    Low priority alone doubled the server's 99th percentile where training filled every core.
-    """
-    os.nice(NICENESS)
-    if not hasattr(os, "sched_setaffinity"):
-        return  # elsewhere than on Linux there is no more to be had
-    cores = sorted(os.sched_getaffinity(0))
-    with contextlib.suppress(OSError):  # a container may forbid it
-        if len(cores) > 1:
-            os.sched_setaffinity(0, cores[1:])
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 
 def _die_with_worker() -> None:
