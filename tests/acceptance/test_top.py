@@ -54,6 +54,7 @@ def test_what_a_server_answered_is_what_it_shows(project: Path) -> None:
     ):  # what no route takes is counted too, not under a name of the client's choice
         assert f'modelwright_requests_total{{protocol="http",route="other",status="{status}"}} 1.0' in text
     assert "nowhere" not in text
+    assert 'seconds_count{protocol="http",route="other"}' not in text, "nobody timed them"
     (model,) = found["models"]
     assert (model["name"], model["predictions"], model["answers"]) == ("iris", 7, {"setosa": 7})
     assert {row["route"] for row in found["routes"]} >= {"/predict"}

@@ -166,7 +166,7 @@ def _no_route(site: Site) -> Callable[[Request, Exception], Awaitable[Response]]
             404: f"There is no route {request.url.path[:200]!r}; GET / lists what there is.",
             405: f"{request.method[:20]} is not for {request.url.path[:200]!r}.",
         }
-        site.meter.request("other", error.status_code, 0.0)
+        site.meter.unrouted(error.status_code)
         message = words.get(error.status_code, str(error.detail))
         return json_response({"error": message}, status=error.status_code, headers=error.headers)
 

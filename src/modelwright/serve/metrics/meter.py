@@ -68,6 +68,10 @@ class BoardMeter:
         add(self._place("seconds", kind), seconds)
         add(self._place("bucket", kind, bisect_left(BUCKETS, seconds)))
 
+    def unrouted(self, status: int) -> None:
+        """Count a request that no route took: nobody timed it, and its path is no name for a count."""
+        self._board.add_at(self._place("requests", "other", status))
+
     def _count_answers(self, deployment: Deployment, answers: Sequence[Answer | dict[str, Answer]]) -> None:
         """Count rows, and what was answered: classes and clusters by name, a regression's values together."""
         name, version = deployment.name, deployment.version
