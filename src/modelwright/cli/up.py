@@ -201,6 +201,7 @@ def _serve(
                 terminal.print(f"  {ready.curl}\n")
             show_places(terminal, version, settings)
             terminal.print(f"  try it      {ready.url}/docs")
+            terminal.print(f"  dashboard   {ready.url}/dashboard")
             terminal.print("\nStop with Ctrl+C.")
 
         terminal.result(data, show)
