@@ -1,4 +1,4 @@
-"""Debian's Chromium through Playwright: one browser for all tests of a process."""
+"""Debian's Chromium through Playwright."""
 
 from __future__ import annotations
 
@@ -30,7 +30,11 @@ def needed(reason: str) -> None:
 
 @contextmanager
 def chromium() -> Iterator[Any]:
-    """The browser, headless."""
+    """The browser, headless.
+
+    While it is open this thread counts as one that runs an event loop, and `asyncio.run` is refused: what
+    lends a browser to tests may live as long as their module and no longer.
+    """
     program = shutil.which("chromium")
     if program is None:
         needed("chromium is not installed (scripts/system-packages installs it)")

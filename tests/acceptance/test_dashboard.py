@@ -26,9 +26,9 @@ PAGES = ["", "/try", "/predictions", "/quality", "/drift", "/versions", "/jobs",
 SERIOUS = {"serious", "critical"}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """One browser for this process."""
+    """One browser for these tests, and gone before any other: Playwright keeps an event loop running here."""
     with chromium() as started:
         yield started
 
