@@ -18,7 +18,6 @@ from modelwright.serve.auth.errors import KeysUnavailable
 
 logger = logging.getLogger(__name__)
 
-Fetch = Callable[[str], Any]
 DISCOVERY = "/.well-known/openid-configuration"
 
 
