@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from modelwright.cli.asking import api_key_option
 from modelwright.cli.terminal import Terminal, plain_table
 from modelwright.cli.verb import project_option, verb
 from modelwright.errors import ExitCode, ModelwrightError
@@ -88,12 +89,7 @@ class RowsRefused(ModelwrightError):
 @click.option(
     "--output", default="", metavar="NAME", help="Which answer, where several models answer together."
 )
-@click.option(
-    "--api-key",
-    envvar="MODELWRIGHT_API_KEY",
-    metavar="KEY",
-    help="API key or token; better in MODELWRIGHT_API_KEY, which no process list shows.",
-)
+@api_key_option
 @click.option(
     "--from",
     "source_form",
