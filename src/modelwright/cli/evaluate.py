@@ -11,7 +11,7 @@ import click
 
 from modelwright.cli.asking import api_key_option
 from modelwright.cli.terminal import Terminal, plain_table
-from modelwright.cli.verb import project_option, verb
+from modelwright.cli.verb import project_option, rows_form_option, verb
 from modelwright.errors import ExitCode, ModelwrightError
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from modelwright.train.live_report import Report
 
 LOG = "predictions_log.txt"
-_IN = ("csv", "tsv", "json", "jsonl", "parquet")
 
 
 class RowsRefused(ModelwrightError):
@@ -90,13 +89,7 @@ class RowsRefused(ModelwrightError):
     "--output", default="", metavar="NAME", help="Which answer, where several models answer together."
 )
 @api_key_option
-@click.option(
-    "--from",
-    "source_form",
-    type=click.Choice(_IN),
-    metavar="FORM",
-    help=f"Form of the rows: {', '.join(_IN)}.",
-)
+@rows_form_option
 @project_option
 def command(
     terminal: Terminal,

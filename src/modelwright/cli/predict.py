@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 import click
 
 from modelwright.cli.terminal import Terminal
-from modelwright.cli.verb import project_option, verb
+from modelwright.cli.verb import project_option, rows_form_option, verb
 
 if TYPE_CHECKING:
     from modelwright.bundle.read import Bundle
     from modelwright.cli.live import LiveBundle
     from modelwright.cli.rows_in import Row
 
-_IN = ("csv", "tsv", "json", "jsonl", "parquet")
 _OUT = ("table", "csv", "tsv", "json", "jsonl", "parquet")
 
 
@@ -50,13 +49,7 @@ _OUT = ("table", "csv", "tsv", "json", "jsonl", "parquet")
     metavar="FORM",
     help=f"Form of the answers: {', '.join(_OUT)}.",
 )
-@click.option(
-    "--from",
-    "source_form",
-    type=click.Choice(_IN),
-    metavar="FORM",
-    help=f"Form of the rows: {', '.join(_IN)}.",
-)
+@rows_form_option
 @click.option("--skip-invalid", is_flag=True, help="Leave out rows that do not fit, and say how many.")
 def command(
     terminal: Terminal,
