@@ -7,8 +7,11 @@ import sys
 from modelwright.monitor.releasing import Phase, stage_of
 from modelwright.project.load import load
 from modelwright.project.settings import resolve
+from modelwright.serve.priority import step_back
 from modelwright.store.engine import open_store
 from modelwright.train.track import mirror_release
+
+NICENESS = 10
 
 
 def main(path: str) -> None:
@@ -33,4 +36,5 @@ def main(path: str) -> None:
 
 
 if __name__ == "__main__":
+    step_back(NICENESS)
     main(sys.argv[1])
