@@ -23,6 +23,7 @@ NAMES = (
     "history",
     "products",
     "watching",
+    "delivery",
     "pictures",
     "cardholders",
 )

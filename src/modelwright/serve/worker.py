@@ -24,6 +24,7 @@ from modelwright.serve.lane import Lane, LaneProtocol, sweep
 from modelwright.serve.live import LiveFile
 from modelwright.serve.metrics.meter import BoardMeter
 from modelwright.serve.online import Online
+from modelwright.serve.priority import prefer_short_turns
 from modelwright.serve.processes import announce
 from modelwright.serve.projects import Projects
 from modelwright.serve.repeats import Repeats
@@ -52,6 +53,7 @@ def run_worker(child: Child, tell: Callable[[Word], None]) -> int:
     """Serve until told to stop."""
     import uvloop
 
+    prefer_short_turns()
     try:
         return uvloop.run(_work(child, tell))
     except ModelwrightError as error:
