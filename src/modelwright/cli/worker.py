@@ -55,6 +55,7 @@ def command(terminal: Terminal, *, path: str | None, once: bool, poll: float) ->
             worker.run(poll=poll, reload=lambda: load(project.path))
             return
         job = worker.run_once()
+        worker.aliases.finish()
     data = (
         None
         if job is None

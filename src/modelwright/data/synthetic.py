@@ -10,8 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from modelwright.data.copying import write_whole
 from modelwright.data.faults import DataUnreadable
+from modelwright.files import replacing
 from modelwright.project.sources import MADE, SYNTHETIC
 
 _LONGEST = 600  # seconds
@@ -42,7 +42,8 @@ def made(source: str, project_dir: Path) -> Path:
             f"There is no file {script} to make synthetic data.",
             "Name your own data in data.source, or the script that makes some.",
         )
-    write_whole(path, lambda draft: _run(script, draft, project_dir), "writing synthetic data")
+    with replacing(path, "writing synthetic data") as draft:
+        _run(script, draft, project_dir)
     return path
 
 

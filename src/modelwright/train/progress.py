@@ -15,7 +15,6 @@ class Stage(StrEnum):
     VERSION = "Versioning the data"
     ENCODE = "Encoding the rows"
     TRAIN = "Training the candidates"
-    PROVE = "Proving the exported model"
     TRACK = "Recording the experiment"
     JUDGE = "Judging the version"
     WRITE = "Writing the bundle"
