@@ -48,10 +48,9 @@ class RowsRefused(ModelwrightError):
 @click.argument("url")
 @click.option(
     "--data",
-    required=True,
     metavar="FILE",
     type=click.Path(),
-    help="Labelled rows: CSV, TSV, JSON, JSON lines or Parquet.",
+    help="Labelled rows: CSV, TSV, JSON, JSON lines or Parquet. Default: the project's data.",
 )
 @click.option("--target", metavar="COLUMN", help="Column with the truth. Default: the project's target.")
 @click.option(
@@ -95,7 +94,7 @@ def command(
     terminal: Terminal,
     *,
     url: str,
-    data: str,
+    data: str | None,
     target: str | None,
     sample: int,
     seed: int | None,
@@ -120,6 +119,7 @@ def command(
     from modelwright.train.live_report import Report, append, judge
 
     known = _project(project)
+    data = data or _data_of(known)
     wanted = [_floor(each) for each in floors]
     seed = secrets.randbelow(2**31) if seed is None else seed
     rows = with_numbers(draw(_labelled(data, source_form, target, known), sample, seed))
@@ -160,6 +160,15 @@ def _project(path: str | None) -> Project | None:
         if path is not None:
             raise
         return None
+
+
+def _data_of(project: Project | None) -> str:
+    """The file with the project's own rows."""
+    from modelwright.data.load import materialise
+
+    if project is None:
+        raise click.UsageError("Name labelled rows with --data, or their project with --project.")
+    return str(materialise(project.file.data.source, project_dir=project.directory))
 
 
 def _labelled(path: str, form: str | None, target: str | None, known: Project | None) -> Iterator[Labelled]:
