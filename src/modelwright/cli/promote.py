@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from modelwright.cli.progress import working
 from modelwright.cli.terminal import Terminal
 from modelwright.cli.verb import project_option, verb
 
@@ -57,9 +58,10 @@ def command(terminal: Terminal, version: int, project: str | None, reason: str) 
     terminal.result(data, show)
     sys.stdout.flush()
     # The release is in force already; the alias only follows, and starting MLflow takes seconds.
-    note = mirror_release(
-        settings.tracking_uri, project=opened.name, version=version, working=settings.work_dir
-    )
+    with working(terminal, "Telling MLflow"):
+        note = mirror_release(
+            settings.tracking_uri, project=opened.name, version=version, working=settings.work_dir
+        )
     if note:
         terminal.say(note)
 

@@ -11,13 +11,12 @@ class Stage(StrEnum):
     """The steps of a training, in order."""
 
     READ = "Reading the data"
-    CHECK = "Checking the data"
     VERSION = "Versioning the data"
+    CHECK = "Checking the data"
     ENCODE = "Encoding the rows"
     TRAIN = "Training the candidates"
-    PROVE = "Proving the exported model"
-    TRACK = "Recording the experiment"
     JUDGE = "Judging the version"
+    TRACK = "Recording the experiment"
     WRITE = "Writing the bundle"
 
 
