@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any
 from urllib.parse import urlencode
 
-from modelwright.bundle.answers import label_names
+from modelwright.bundle.answers import called as names_of
 from modelwright.serve.dashboard import counts
 from modelwright.serve.dashboard.pages import Look
 from modelwright.serve.dashboard.render import NOTHING
@@ -125,7 +125,7 @@ def called(look: Look, records: Sequence[PredictionRecord]) -> dict[str, str]:
     deployment = look.room.deployment
     models = deployment.bundle.manifest.models if deployment is not None else ()
     for entry in models if len(models) == 1 else ():
-        found |= {str(label): name for label, name in zip(entry.labels, label_names(entry), strict=True)}
+        found |= names_of(entry)
     return found
 
 
