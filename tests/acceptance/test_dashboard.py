@@ -115,7 +115,7 @@ def test_the_overview_lives(browser: Any, server: Server) -> None:
         before = _total(page)
         for _ in range(3):
             server.client.post("/predict", json={"features": SETOSA})
-        eventually(lambda: _total(page) == before + 3, seconds=15)
+        eventually(lambda: _total(page) >= before + 3, seconds=30)
         assert page.evaluate("window.still") is True
         assert watched.wrong == []
 
@@ -171,6 +171,21 @@ def test_an_old_answer_is_explained_and_its_label_corrected(
         assert store.labels.latest("iris", [event.data["prediction"]])[event.data["prediction"]].target == 2
 
 
+@pytest.fixture
+def first_again(server: Server, project: Path) -> Iterator[None]:
+    """Let version 1 answer afterwards, as the other tests expect: only what is loaded can be explained."""
+    yield
+    with stored(project / ".modelwright") as store:
+        store.releases.append("iris", 1, reason="the test is over", actor="test")
+    eventually(lambda: answering(server) == 1, seconds=30)
+
+
+def answering(server: Server) -> int:
+    """Which version answers."""
+    return int(server.client.post("/predict", json={"features": SETOSA}).json()["model_version"])
+
+
+@pytest.mark.usefixtures("first_again")
 def test_a_version_is_promoted_in_the_browser(browser: Any, server: Server) -> None:
     """With a reason and a confirmation; the server answers by it, and the page says so."""
     with visit(browser, server) as watched:
@@ -183,9 +198,7 @@ def test_a_version_is_promoted_in_the_browser(browser: Any, server: Server) -> N
         page.get_by_label("I mean it").first.check()
         page.get_by_role("button", name="Let it answer everybody").click()
         page.get_by_text("Version 2 answers from now on.").wait_for()
-        eventually(
-            lambda: server.client.post("/predict", json={"features": SETOSA}).json()["model_version"] == 2
-        )
+        eventually(lambda: answering(server) == 2, seconds=30)
         assert watched.wrong == []
 
 

@@ -125,9 +125,9 @@ def test_quality_under_its_floor_becomes_a_job(triggered: Path) -> None:
         label(server, predict(server, matrix), 1 - target)
         (job,) = eventually(lambda: store.jobs.list("iris"), seconds=30)
         assert job.trigger == "quality" and "the floor is 0.8" in job.reason
-        (asked,) = store.events.list("iris", kind="retrain_asked")
+        (asked,) = eventually(lambda: store.events.list("iris", kind="retrain_asked"), seconds=30)
         assert asked.data["job"] == job.id
-        (alarm,) = store.events.list("iris", kind="quality")
+        (alarm,) = eventually(lambda: store.events.list("iris", kind="quality"), seconds=30)
         assert (alarm.data["topic"], alarm.data["metric"]) == ("floor", "accuracy")
         (quality,) = server.client.get("/metrics").json()["live"]["quality"]
         assert quality["below"] == ["accuracy"] and quality["metrics"]["accuracy"]["high"] < 0.8

@@ -68,7 +68,7 @@ def assert_recorded(project: Path, received: list[Received], *, lost: int, url: 
             assert record.inputs == dict(zip(IRIS, each.sent["features"], strict=True))
     with open_store(url) as store:
         count = store.predictions.count("iris")
-    # An answer that was on its way when its connection broke is in the log under an id nobody got.
+    # What was written when its connection broke, or its disk, is in the log under an id nobody got.
     assert len(records) <= count <= len(records) + lost
     assert not list((project / ".modelwright" / "journal").glob("set-aside*"))
 
@@ -275,15 +275,22 @@ def failing(pid: int, calls: str, error: str) -> Iterator[None]:
         pytest.skip("strace is not installed (scripts/system-packages installs it)")
     options = ["-f", "-qq", "-o", "/dev/null", "-e", f"trace={calls}", "-e", f"inject={calls}:error={error}"]
     tracer = subprocess.Popen([strace, *options, "-p", str(pid)], stderr=subprocess.PIPE)
+    assert tracer.stderr is not None
     try:
-        yield
-        if tracer.poll() is not None and tracer.stderr is not None:
+        eventually(lambda: tracer.poll() is not None or traced(pid, tracer.pid), seconds=30)
+        if tracer.poll() is not None:
             pytest.skip(f"strace cannot attach here: {tracer.stderr.read().decode().strip()}")
+        yield
     finally:
         tracer.terminate()
-        tracer.wait(10)
-        if tracer.stderr is not None:
-            tracer.stderr.close()
+        tracer.wait(60)
+        tracer.stderr.close()
+
+
+def traced(pid: int, tracer: int) -> bool:
+    """Whether every thread of a process is watched by ``tracer``."""
+    tasks = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/status")]
+    return bool(tasks) and all(f"\nTracerPid:\t{tracer}\n" in task for task in tasks)
 
 
 @needs_linux
@@ -291,7 +298,11 @@ def failing(pid: int, calls: str, error: str) -> Iterator[None]:
     ("calls", "error"), [("fsync,fdatasync", "EIO"), ("fdatasync", "ENOSPC"), ("pwrite64", "EIO")]
 )
 def test_a_failing_disk_is_told_and_got_over(project: Path, calls: str, error: str) -> None:
-    """While the journal cannot be synced all answers are 503; afterwards all goes on, and the log has all."""
+    """While the journal cannot be synced all answers are 503; afterwards all goes on, and the log has all.
+
+    The keeper may have read what one turn of the loop wrote before its sync failed: at most one request of
+    each connection, once, is in the log although it was refused.
+    """
     with Server("--workers", "1", cwd=project) as server:
         with Load(server.url) as load:
             load.wait_for(50)
@@ -306,7 +317,8 @@ def test_a_failing_disk_is_told_and_got_over(project: Path, calls: str, error: s
         assert load.lost == 0
         assert not load.with_status(409, 500, 502)
         assert server.stop() == 0
-    assert_recorded(project, load.received, lost=0)
+    written = 0 if calls == "pwrite64" else load.connections
+    assert_recorded(project, load.received, lost=written)
 
 
 CLOCK = """

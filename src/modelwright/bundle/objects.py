@@ -18,7 +18,6 @@ from modelwright.bundle.format import MANIFEST
 from modelwright.bundle.read import BundleInvalid, verify
 from modelwright.errors import ExitCode, MissingExtra, ModelwrightError, StorageFailure
 
-PREFIX = "s3://"
 _MOST_FILES = 1_000
 
 
@@ -26,11 +25,6 @@ class ObjectsUnavailable(ModelwrightError):
     """The object storage cannot be reached, or refuses."""
 
     code = ExitCode.UNAVAILABLE
-
-
-def is_address(text: str) -> bool:
-    """Whether ``text`` names something in object storage."""
-    return text.startswith(PREFIX)
 
 
 def address_of(base: str, project: str, version: int) -> str:

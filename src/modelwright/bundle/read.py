@@ -36,6 +36,8 @@ _BATCH = 256
 _COMPILED = "__pycache__"
 _REQUIRED = (layout.SCHEMA, layout.ENCODING, layout.REFERENCE)
 _RESTORE = "Restore it from where it was made, or train and register a new version."
+_TOO_LARGE = "needs more memory than there is."
+_SMALLER = "Give the process more memory, or train a smaller model (for a forest: limit max_depth)."
 
 
 class BundleInvalid(ModelwrightError):
@@ -145,13 +147,18 @@ class Bundle:
         """Answer a made-up row, alone and in a batch, so that the first request pays for nothing.
 
         Raises:
-            BundleInvalid: A model cannot answer at all.
+            BundleInvalid: A model cannot answer at all, or not in the memory there is.
+            MissingExtra: Its rows need a library that is not installed.
         """
         try:
             for _ in range(runs):
                 columns = {column.name: _plausible(column) for column in self.schema.features}
                 self.answer(columns)
                 self.answer({name: np.repeat(values, 8) for name, values in columns.items()})
+        except ModelwrightError:
+            raise
+        except MemoryError as error:
+            raise BundleInvalid(f"The bundle at {self.path} {_TOO_LARGE}", _SMALLER) from error
         # ONNX Runtime raises classes of its own making; whichever it is, this bundle cannot serve.
         except Exception as error:
             raise BundleInvalid(
@@ -379,11 +386,10 @@ def _load_model(
     _equip(encoder, files)
     try:
         return LoadedModel(entry, encoder, files[entry.file], threads=threads)
+    except ModelwrightError:
+        raise
     except MemoryError as error:
-        raise BundleInvalid(
-            f"The bundle's model '{entry.name}' needs more memory than there is.",
-            "Give the process more memory, or train a smaller model (for a forest: limit max_depth).",
-        ) from error
+        raise BundleInvalid(f"The bundle's model '{entry.name}' {_TOO_LARGE}", _SMALLER) from error
     # ONNX Runtime raises classes of its own making for a graph that it cannot load.
     except Exception as error:
         raise BundleInvalid(

@@ -20,6 +20,7 @@ from modelwright.bundle.encode import Encoder
 from modelwright.bundle.format import BundleSchema, Manifest, ModelEntry
 from modelwright.bundle.integrity import NO_SEAL, content_hash, seal_of, sha256
 from modelwright.errors import ExitCode, ModelwrightError, StorageFailure
+from modelwright.files import sync_folder
 
 _PARTIAL = ".partial"
 
@@ -93,7 +94,7 @@ def write_bundle(folder: Path, contents: BundleContents) -> Manifest:
         _remove_leftovers(folder)
         _write_files(partial, {**files, layout.MANIFEST: sealed})
         partial.rename(folder)
-        _sync_folder(folder.parent)
+        sync_folder(folder.parent)
     except OSError as error:
         shutil.rmtree(partial, ignore_errors=True)
         raise StorageFailure.from_os_error(error, "writing the bundle") from error
@@ -185,16 +186,7 @@ def _write_files(partial: Path, files: dict[str, bytes]) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-    _sync_folder(partial)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the folder's own entries durable (a rename is one)."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    sync_folder(partial)
 
 
 def _remove_leftovers(folder: Path) -> None:

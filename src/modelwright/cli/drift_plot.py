@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from modelwright.cli.drift_rows import Collected
-from modelwright.errors import MissingExtra, StorageFailure
+from modelwright.cli.output import output_file
+from modelwright.errors import MissingExtra
 from modelwright.monitor.counts import count
 from modelwright.monitor.drift import Finding, WindowDrift
 from modelwright.schema.profile import ColumnProfile, Profile
@@ -40,14 +40,8 @@ def draw(path: Path, profile: Profile, rows: Collected, drift: WindowDrift) -> N
         known = profile.predictions if finding.prediction else {each.name: each for each in profile.columns}
         source = rows.predictions if finding.prediction else rows.columns
         _panel(axes, finding, known[finding.name], source[finding.name])
-    partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
-    try:
-        figure.savefig(partial, dpi=120)
-        partial.replace(path)
-    except OSError as error:
-        raise StorageFailure.from_os_error(error, f"writing {path}") from error
-    finally:
-        partial.unlink(missing_ok=True)
+    with output_file(path) as draft:
+        figure.savefig(draft, format=path.suffix.lower().lstrip("."), dpi=120)
 
 
 def _name(finding: Finding) -> str:

@@ -214,6 +214,7 @@ def _database(url: str) -> Finding:
 
 def store(project: Project, settings: Settings) -> Iterator[Finding]:
     """Whether the store answers and can be written, what is live, and whether that is whole."""
+    from modelwright.monitor.aliases import can_follow, lag
     from modelwright.store.engine import open_store
     from modelwright.store.errors import StoreTooOld
 
@@ -227,6 +228,7 @@ def store(project: Project, settings: Settings) -> Iterator[Finding]:
             opened.ping()
             yield Finding("store", "ok", f"{where} answers and can be written")
             release = opened.releases.current(project.name)
+            behind = lag(opened, project.name)
     except StoreTooOld as error:
         yield Finding("store", "note", error.reason, error.instruction)
         return
@@ -237,6 +239,14 @@ def store(project: Project, settings: Settings) -> Iterator[Finding]:
         yield Finding("store", "note", "no version is live", "Train one with: modelwright up")
         return
     yield _live(settings.work_dir / release.bundle, release.version)
+    if behind is not None and (can_follow() or behind.told.release):
+        yield Finding(
+            "tracking",
+            "note",
+            behind.sentence,
+            "It follows by itself where a server or worker runs and MLflow is installed. By hand: "
+            "modelwright worker --once",
+        )
 
 
 def _live(path: Path, version: int) -> Finding:

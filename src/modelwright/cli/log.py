@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -12,10 +11,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
+from modelwright.cli.output import output_file
 from modelwright.cli.progress import working
 from modelwright.cli.terminal import Terminal
 from modelwright.cli.verb import project_option, verb
-from modelwright.errors import ExitCode, ModelwrightError, StorageFailure
+from modelwright.errors import ExitCode, ModelwrightError
 
 if TYPE_CHECKING:
     from modelwright.store.engine import SqlStore
@@ -189,20 +189,13 @@ def _write(file: Path, batches: Batches, told: Callable[[int], None]) -> int:
         MissingExtra: Parquet needs pyarrow.
     """
     maker = _json_lines if file.suffix.lower() in {".jsonl", ".ndjson"} else _parquet
-    partial = file.with_name(f".{file.name}.{os.getpid()}.partial")
     count = 0
-    try:
-        with partial.open("wb") as stream, closing(maker(stream)) as sink:
-            next(sink)
-            for batch in batches:
-                sink.send(batch)
-                count += len(batch)
-                told(count)
-        partial.replace(file)
-    except OSError as error:
-        raise StorageFailure.from_os_error(error, f"writing {file}") from error
-    finally:
-        partial.unlink(missing_ok=True)
+    with output_file(file) as draft, draft.open("wb") as stream, closing(maker(stream)) as sink:
+        next(sink)
+        for batch in batches:
+            sink.send(batch)
+            count += len(batch)
+            told(count)
     return count
 
 

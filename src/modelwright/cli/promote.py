@@ -29,7 +29,7 @@ def command(terminal: Terminal, version: int, project: str | None, reason: str) 
     A version that the gate rejected is refused.
     """
     from modelwright.cli.context import bundle_path, nothing_trained, open_project, opened_store
-    from modelwright.train.track import mirror_release
+    from modelwright.train.aliases import follow
 
     opened, settings = open_project(terminal, project)
     with opened_store(settings, create=False) as store:
@@ -44,24 +44,22 @@ def command(terminal: Terminal, version: int, project: str | None, reason: str) 
             opened.name, version, reason=reason or "promoted by hand", actor=actor()
         )
         store.events.add(opened.name, "promoted", f"Version {version} answers now: {release.reason}.")
-    was = before.version if before is not None else None
+        was = before.version if before is not None else None
 
-    def show() -> None:
-        if was is None:
-            terminal.print(f"Version {version} answers now; none was live before.")
-        elif was == version:
-            terminal.print(f"Version {version} was live already; the reason is kept with a new release.")
-        else:
-            terminal.print(f"Version {version} answers now; version {was} did before.")
+        def show() -> None:
+            if was is None:
+                terminal.print(f"Version {version} answers now; none was live before.")
+            elif was == version:
+                terminal.print(f"Version {version} was live already; the reason is kept with a new release.")
+            else:
+                terminal.print(f"Version {version} answers now; version {was} did before.")
 
-    data = {"project": opened.name, "version": version, "previous": was, "reason": release.reason}
-    terminal.result(data, show)
-    sys.stdout.flush()
-    # The release is in force already; the alias only follows, and starting MLflow takes seconds.
-    with working(terminal, "Telling MLflow"):
-        note = mirror_release(
-            settings.tracking_uri, project=opened.name, version=version, working=settings.work_dir
-        )
+        data = {"project": opened.name, "version": version, "previous": was, "reason": release.reason}
+        terminal.result(data, show)
+        sys.stdout.flush()
+        # The release is in force already; the aliases only follow, and starting MLflow takes seconds.
+        with working(terminal, "Telling MLflow"):
+            note = follow(store, opened.name, uri=settings.tracking_uri, working=settings.work_dir)
     if note:
         terminal.say(note)
 

@@ -43,15 +43,15 @@ def command(  # noqa: PLR0917 - the options of one verb
     from modelwright.cli.extras import need_training
     from modelwright.cli.live import meant
     from modelwright.cli.summary import report_path
+    from modelwright.files import write_whole
 
     if pdf and card:
         raise click.UsageError("A model card is Markdown: leave out --pdf, or --card.")
     need_training()
-    from modelwright.train.report.facts import kept
+    from modelwright.train.report.facts import WRITING, kept
     from modelwright.train.report.page import card as card_of
     from modelwright.train.report.page import page
     from modelwright.train.report.since import since
-    from modelwright.train.report.writing import write_text
 
     opened, settings = open_project(terminal, project)
     with working(terminal, "Collecting the facts") as work, opened_store(settings, create=False) as store:
@@ -63,7 +63,7 @@ def command(  # noqa: PLR0917 - the options of one verb
             Path(output) if output else Path(f"{opened.name}-v{record.number}.{'md' if card else 'html'}")
         )
         work.step(f"Writing {target}")
-        write_text(card_of(facts) if card else page(facts, folder, after), target)
+        write_whole(target, card_of(facts) if card else page(facts, folder, after), WRITING)
         written = [target]
         if pdf:
             from modelwright.cli.printing import print_page

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Protocol
 
+from modelwright.cli.output import output_file
 from modelwright.cli.rows_in import parquet_library
 from modelwright.cli.terminal import Terminal, plain_table
-from modelwright.errors import StorageFailure
 
 MOST_IN_TABLE = 200
 _MOST_PROBABILITIES = 4
@@ -45,23 +44,10 @@ def writer(form: str, path: str | None, terminal: Terminal) -> Iterator[Writer]:
         made.finish()
         sys.stdout.flush()
         return
-    place = Path(path)
-    partial = place.with_name(f".{place.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("wb") as stream:
-            made = _MAKERS[form](stream, terminal)
-            yield made
-            made.finish()
-        partial.replace(place)
-    except OSError as error:
-        if not place.parent.exists():
-            raise StorageFailure(
-                f"{place} cannot be written: there is no folder {place.parent}.",
-                "Make that folder, or name another.",
-            ) from error
-        raise StorageFailure.from_os_error(error, f"writing {place}") from error
-    finally:
-        partial.unlink(missing_ok=True)
+    with output_file(Path(path)) as draft, draft.open("wb") as stream:
+        made = _MAKERS[form](stream, terminal)
+        yield made
+        made.finish()
 
 
 class _Table:

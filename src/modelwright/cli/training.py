@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from modelwright.cli.progress import Bar, drawable
 from modelwright.cli.terminal import notice, plain_table
+from modelwright.figures import duration, size
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -124,9 +125,9 @@ def _leaderboard(model: ModelOutcome) -> Any:
                 row["candidate"] + ("" if row["eligible"] else " (not eligible)"),
                 "" if score is None or score["value"] is None else _with_spread(score),
                 "" if held is None else f"{held['value']:.4g} [{held['low']:.4g}, {held['high']:.4g}]",
-                _seconds(row["fit_seconds"]),
-                _seconds(row["latency_seconds"]),
-                _size(row["size_bytes"]),
+                _spelled(row["fit_seconds"], duration),
+                _spelled(row["latency_seconds"], duration),
+                _spelled(row["size_bytes"], size),
             )
         )
     return plain_table(titles, rows, right=("#", "fit", "one row", "size"))
@@ -144,18 +145,8 @@ def _with_spread(score: dict[str, float]) -> str:
     return f"{score['value']:.4g}" + (f" ± {score['spread']:.2g}" if score["spread"] else "")
 
 
-def _seconds(value: float | None) -> str:
-    if value is None:
-        return ""
-    if value >= 1:
-        return f"{value:.1f} s"
-    return f"{value * 1e3:.0f} ms" if value >= 1e-3 else f"{value * 1e6:.0f} µs"
-
-
-def _size(value: int | None) -> str:
-    if value is None:
-        return ""
-    return f"{value / 1e6:.1f} MB" if value >= 1e6 else f"{value / 1e3:.1f} kB"
+def _spelled(value: float | None, spell: Callable[[float], str]) -> str:
+    return "" if value is None else spell(value)
 
 
 class _Silenced:

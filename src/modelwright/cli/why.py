@@ -13,6 +13,7 @@ from modelwright.cli.terminal import Terminal
 from modelwright.cli.verb import project_option, verb
 from modelwright.cli.versions import interval
 from modelwright.errors import ExitCode, ModelwrightError
+from modelwright.figures import duration
 
 if TYPE_CHECKING:
     from modelwright.project.load import Project
@@ -110,7 +111,7 @@ def _answered(lineage: Lineage) -> str:
     told = f"{_time(record.time)} by version {record.version}"
     if record.role != "champion":
         told += f" as {record.role}"
-    told += f", over {record.protocol}, in {record.latency * 1000:.3g} ms"
+    told += f", over {record.protocol}, in {duration(record.latency)}"
     return f"{told}, for {record.client}" if record.client else told
 
 

@@ -55,7 +55,9 @@ def command(terminal: Terminal, *, path: str | None, once: bool, poll: float) ->
             Worker(project, settings, store, stop=stop).run(poll=poll, reload=lambda: load(project.path))
             return
         with working(terminal, "Looking for a retraining that is due", 1) as work:
-            job = Worker(project, settings, store, stop=stop, told=work.reached).run_once()
+            worker = Worker(project, settings, store, stop=stop, told=work.reached)
+            job = worker.run_once()
+            worker.aliases.finish()
     data = (
         None
         if job is None

@@ -13,10 +13,10 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pa_parquet
 
 from modelwright.data import cells, columnar, extract, missing, remote, samples
-from modelwright.data.copying import write_stream, write_whole
 from modelwright.data.delimited import read_delimited
 from modelwright.data.faults import DataUnreadable, nearest
 from modelwright.data.tap import open_bytes
+from modelwright.files import replacing, write_stream
 from modelwright.project.model import SqlSource
 from modelwright.schema.missing import AMONG_NUMBERS, SPELLINGS
 from modelwright.schema.urls import mask_url
@@ -131,7 +131,8 @@ def materialise(source: str | SqlSource, *, project_dir: Path) -> Path:
         path = folder / f"{source.removeprefix(samples.PREFIX)}.csv"
         if not path.exists():
             table = samples.load_sample(source.removeprefix(samples.PREFIX)).table
-            write_whole(path, lambda draft: pa_csv.write_csv(table, draft), f"writing {path.name}")
+            with replacing(path, f"writing {path.name}") as draft:
+                pa_csv.write_csv(table, draft)
         return path
     if source.startswith(remote.PREFIX):
         path = folder / remote.object_name(source)
@@ -147,7 +148,8 @@ def _write_extract(source: SqlSource, project_dir: Path) -> Path:
     name = hashlib.sha256(f"{mask_url(source.url)}\n{source.query}".encode()).hexdigest()[:8]
     path = project_dir / _FOLDER / f"extract-{name}.parquet"
     table = columnar.canonical(extract.read_query(source, project_dir))
-    write_whole(path, lambda draft: pa_parquet.write_table(table, draft), "writing the extract")
+    with replacing(path, "writing the extract") as draft:
+        pa_parquet.write_table(table, draft)
     return path
 
 
@@ -172,7 +174,7 @@ def _copy_file(path: Path, target: Path) -> None:
             f"The file {path} cannot be read: {error.strerror}.", f"Check its rights: ls -l '{path}'"
         ) from error
     with file:
-        write_stream(iter(lambda: file.read(1 << 20), b""), target, f"copying {path.name} into the project")
+        write_stream(target, iter(lambda: file.read(1 << 20), b""), f"copying {path.name} into the project")
 
 
 def _refuse_to_replace(path: Path, target: Path) -> None:

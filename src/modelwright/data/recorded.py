@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from modelwright.data.copying import write_stream
 from modelwright.data.version import dataset_md5, dvc_repository, dvc_root
 from modelwright.errors import ExitCode, ModelwrightError
+from modelwright.files import write_stream
 
 _DIR = ".dir"
 
@@ -113,7 +113,7 @@ def _copy(source: Path, target: Path) -> None:
         for file in sorted(item for item in source.rglob("*") if item.is_file()):
             _copy(file, target / file.relative_to(source))
         return
-    write_stream(_blocks(source), target, f"bringing back {target.name}")
+    write_stream(target, _blocks(source), f"bringing back {target.name}")
 
 
 def _blocks(path: Path) -> Iterator[bytes]:

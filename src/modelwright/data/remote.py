@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from modelwright.data.copying import write_stream
 from modelwright.data.faults import DataUnreadable
 from modelwright.errors import MissingExtra
+from modelwright.files import write_stream
 
 PREFIX = "s3://"
 
@@ -55,4 +55,4 @@ def download(address: str, path: Path) -> None:
             "Check the address, the credentials and AWS_ENDPOINT_URL: aws s3 ls " + address,
         ) from error
     with source:
-        write_stream(iter(lambda: source.read(1 << 20), b""), path, f"copying {address}")
+        write_stream(path, iter(lambda: source.read(1 << 20), b""), f"copying {address}")

@@ -17,11 +17,12 @@ import os
 import sqlite3
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from modelwright.errors import ExitCode, MissingExtra, ModelwrightError, StorageFailure
+from modelwright.files import write_whole
 
 _CONFIG = "[core]\n    analytics = false\n    check_update = false\n"
 _NO_SCM = "    no_scm = true\n"
@@ -125,14 +126,8 @@ class _Remembered:
     def save(self) -> None:
         if self._file is None or not self._changed:
             return
-        draft = self._file.with_name(f".md5.{os.getpid()}.part")
-        try:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            draft.write_text(json.dumps(self._known))
-            draft.replace(self._file)
-        except OSError:
-            # A memory that cannot be kept is no reason to stop: the next command hashes again.
-            draft.unlink(missing_ok=True)
+        with suppress(StorageFailure):  # no reason to stop: the next command hashes again
+            write_whole(self._file, json.dumps(self._known), "remembering what was hashed", durable=False)
 
 
 def version_data(path: Path, project_dir: Path) -> DatasetVersion:
@@ -197,16 +192,12 @@ def dvc_repository(root: Path) -> Iterator[Any]:
 
 def _initialise(root: Path) -> None:
     """What ``dvc init`` writes, without its staging in git."""
-    try:
-        (root / ".dvc").mkdir(parents=True, exist_ok=True)
-        (root / ".dvc" / ".gitignore").write_text(_IGNORED)
-        if not (root / ".dvcignore").exists():
-            (root / ".dvcignore").write_text(_DVCIGNORE)
-        draft = root / ".dvc" / f".config.{os.getpid()}.part"
-        draft.write_text(_CONFIG + ("" if _in_git(root) else _NO_SCM))
-        draft.replace(root / ".dvc" / "config")
-    except OSError as error:
-        raise StorageFailure.from_os_error(error, "preparing the project for DVC") from error
+    doing = "preparing the project for DVC"
+    write_whole(root / ".dvc" / ".gitignore", _IGNORED, doing)
+    if not (root / ".dvcignore").exists():
+        write_whole(root / ".dvcignore", _DVCIGNORE, doing)
+    # last: it is what makes the folder a repository
+    write_whole(root / ".dvc" / "config", _CONFIG + ("" if _in_git(root) else _NO_SCM), doing)
 
 
 @contextmanager
@@ -284,10 +275,7 @@ def _restore(dvc_file: Path, before: bytes | None) -> None:
     if before is None:
         dvc_file.unlink(missing_ok=True)
         return
-    try:
-        dvc_file.write_bytes(before)
-    except OSError as error:
-        raise StorageFailure.from_os_error(error, f"putting back {dvc_file.name}") from error
+    write_whole(dvc_file, before, f"putting back {dvc_file.name}")
 
 
 def _sqlite_refused(error: BaseException) -> bool:

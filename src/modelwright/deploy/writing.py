@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from modelwright.errors import ExitCode, ModelwrightError, StorageFailure
+from modelwright.files import write_whole
 
 NOTE = ".modelwright-made.json"
 """Beside the files: what was written last, by path, as SHA-256."""
@@ -47,16 +48,41 @@ def write_files(files: Mapping[str, str], folder: Path, *, force: bool = False) 
         Changed: Some files are not as they were written, and ``force`` is false; nothing is written.
         StorageFailure: The disk refuses.
     """
-    try:
-        known = _known(folder)
-        if not force:
-            _refuse_changed(files, folder, known)
-        written = [path for path, text in files.items() if _bring(folder / path, text)]
-        note = json.dumps({path: _digest(text.encode()) for path, text in files.items()}, indent=1) + "\n"
-        _bring(folder / NOTE, note)
-    except OSError as error:
-        raise StorageFailure.from_os_error(error, "writing the files") from error
-    return Written(folder, tuple(written), tuple(path for path in files if path not in written))
+    doing = "writing the files"
+    content = {path: text.encode() for path, text in files.items()}
+    if not force:
+        try:
+            _refuse_changed(content, folder, _known(folder))
+        except OSError as error:
+            raise StorageFailure.from_os_error(error, doing) from error
+    written = bring(content, folder, doing)
+    note = json.dumps({path: _digest(data) for path, data in content.items()}, indent=1) + "\n"
+    bring({NOTE: note.encode()}, folder, doing)
+    return Written(folder, written, tuple(path for path in files if path not in written))
+
+
+def bring(files: Mapping[str, bytes], folder: Path, doing: str) -> tuple[str, ...]:
+    """Write each of ``files`` that is not so already, each whole; the paths of those written.
+
+    Args:
+        files: Content by path in the folder.
+        folder: Made where it is not.
+        doing: What is being done, for the error.
+
+    Raises:
+        StorageFailure: The disk refuses.
+    """
+    written = []
+    for path, content in files.items():
+        place = folder / path
+        try:
+            same = place.is_file() and place.read_bytes() == content
+        except OSError as error:
+            raise StorageFailure.from_os_error(error, doing) from error
+        if not same:
+            write_whole(place, content, doing, durable=False)
+            written.append(path)
+    return tuple(written)
 
 
 def _known(folder: Path) -> dict[str, str]:
@@ -67,13 +93,13 @@ def _known(folder: Path) -> dict[str, str]:
     return found if isinstance(found, dict) else {}
 
 
-def _refuse_changed(files: Mapping[str, str], folder: Path, known: Mapping[str, str]) -> None:
+def _refuse_changed(files: Mapping[str, bytes], folder: Path, known: Mapping[str, str]) -> None:
     changed = []
-    for path, text in files.items():
+    for path, content in files.items():
         place = folder / path
         if place.exists():
             present = place.read_bytes()
-            if present != text.encode() and _digest(present) != known.get(path):
+            if present != content and _digest(present) != known.get(path):
                 changed.append(path)
     if changed:
         raise Changed(
@@ -81,18 +107,6 @@ def _refuse_changed(files: Mapping[str, str], folder: Path, known: Mapping[str, 
             "Write to another folder with --output and compare, or overwrite them with --force.",
             details=changed,
         )
-
-
-def _bring(place: Path, text: str) -> bool:
-    """Write ``text`` unless it is there; whether it was written."""
-    content = text.encode()
-    if place.is_file() and place.read_bytes() == content:
-        return False
-    place.parent.mkdir(parents=True, exist_ok=True)
-    draft = place.with_name(f".{place.name}.draft")
-    draft.write_bytes(content)
-    draft.replace(place)
-    return True
 
 
 def _digest(content: bytes) -> str:

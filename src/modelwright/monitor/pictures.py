@@ -5,13 +5,12 @@ Written by hand: the server must not load a plotting library.
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
-from modelwright.errors import StorageFailure
+from modelwright.files import write_whole
 from modelwright.monitor.counts import ColumnCounts
 from modelwright.schema.profile import ColumnProfile
 
@@ -103,14 +102,7 @@ def write_picture(folder: Path, name: str, text: str) -> Path:
         StorageFailure: It cannot be written.
     """
     path = folder / f"{_PLAIN.sub('-', name)[:100]}.svg"
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise StorageFailure.from_os_error(error, "drawing an alarm") from error
+    write_whole(path, text, "drawing an alarm")
     return path
 
 

@@ -23,9 +23,9 @@ from modelwright.bundle.read import Bundle
 from modelwright.bundle.rows import TableReader
 from modelwright.data import pictures
 from modelwright.data.arrays import labelled_rows
-from modelwright.data.copying import write_whole
 from modelwright.data.load import DELIMITED, materialise, read_table
 from modelwright.errors import ExitCode, ModelwrightError
+from modelwright.files import replacing, write_whole
 from modelwright.project.durations import seconds
 from modelwright.project.load import Project
 from modelwright.retrain import pictures as sent
@@ -121,15 +121,8 @@ def assemble(
     targets = _targets(project)
     if found and targets:
         note = _with_additions(project, champion, found, targets, job=job, note=note)
-    path = note_file(work_dir, job)
-    write_whole(
-        path, lambda draft: _write_bytes(draft, msgspec.json.encode(note)), "noting a retraining's data"
-    )
+    write_whole(note_file(work_dir, job), msgspec.json.encode(note), "noting a retraining's data")
     return note
-
-
-def _write_bytes(path: Path, content: bytes) -> None:
-    path.write_bytes(content)
 
 
 def _targets(project: Project) -> dict[str, str]:
@@ -294,12 +287,9 @@ def _write(table: pa.Table, base: Path, project: Project, job: str, *, as_text: 
     folder = _folder(base, project)
     delimited = as_text and suffix in DELIMITED and base.is_file()
     place = folder / f"{stem}.retrain-{job[:12]}{'.csv' if delimited else '.parquet'}"
-
-    def write(draft: Path) -> None:
+    with replacing(place, "writing the data of a retraining") as draft:
         if delimited:
             pa_csv.write_csv(table, draft)
         else:
             pa_parquet.write_table(table, draft)
-
-    write_whole(place, write, "writing the data of a retraining")
     return place

@@ -40,11 +40,6 @@ class McNemar:
     better: float
     worse: float
 
-    @property
-    def two_sided(self) -> float:
-        """Twice the smaller tail, 1 at most."""
-        return min(1.0, 2.0 * min(self.better, self.worse))
-
 
 def mcnemar(challenger: np.ndarray, champion: np.ndarray) -> McNemar:
     """Test which of the two is right more often.

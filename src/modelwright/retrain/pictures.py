@@ -15,8 +15,8 @@ from typing import Any
 import pyarrow as pa
 
 from modelwright.bundle.pictures import extension, image_bytes, is_reference, sha256_of
-from modelwright.data.copying import write_whole
 from modelwright.data.pictures import located
+from modelwright.files import write_whole
 from modelwright.schema.columns import Kind, TableSchema
 
 FOLDER = "sent-images"
@@ -55,13 +55,8 @@ def _stored(text: str, folder: Path) -> str:
     data = image_bytes(text)
     relative = Path(FOLDER, sha256_of(data) + extension(data))
     if not (folder / relative).is_file():
-        (folder / FOLDER).mkdir(parents=True, exist_ok=True)
-        write_whole(folder / relative, lambda draft: _write(draft, data), "keeping an image that was sent")
+        write_whole(folder / relative, data, "keeping an image that was sent")
     return relative.as_posix()
-
-
-def _write(path: Path, data: bytes) -> None:
-    path.write_bytes(data)
 
 
 def moved(base: pa.Table, images: Sequence[str], folders: Sequence[Path], folder: Path) -> pa.Table:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from modelwright.bundle.read import BundleInvalid, verify
 from modelwright.errors import ExitCode, ModelwrightError
+from modelwright.monitor.aliases import can_follow, start
 from modelwright.monitor.due import WAITING
 from modelwright.monitor.releasing import refuse, stage_of, watched
 from modelwright.monitor.rollout import Plan
@@ -203,19 +201,6 @@ def _watch(store: Store, job: JobRecord, before: ReleaseRecord | None) -> dict[s
 
 
 def mirror_in_background(project: Project, settings: Settings) -> None:
-    """Let MLflow's alias follow, in a process of its own: MLflow takes seconds to load."""
-    with Path("/dev/null").open("r+b") as nothing:
-        subprocess.Popen(
-            [sys.executable, "-m", "modelwright.retrain.mirror", str(project.path)],
-            stdin=nothing,
-            stdout=nothing,
-            stderr=nothing,
-            start_new_session=True,
-            env={**_environment(), "MODELWRIGHT_WORK_DIR": str(settings.work_dir)},
-        )
-
-
-def _environment() -> dict[str, str]:
-    import os
-
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    """Let MLflow's aliases follow, in a process of its own; without MLflow a worker elsewhere does."""
+    if can_follow():
+        start(str(project.path), work_dir=str(settings.work_dir), store_url=settings.store_url)

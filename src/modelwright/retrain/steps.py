@@ -33,11 +33,12 @@ from modelwright.store.errors import Superseded
 from modelwright.store.ports import Store
 from modelwright.store.records import JobRecord, JobState, ReleaseRecord, VersionRecord
 from modelwright.store.records import Verdict as GateVerdict
+from modelwright.train.aliases import follow
 from modelwright.train.errors import TrackingUnavailable
 from modelwright.train.fingerprint import fingerprint
 from modelwright.train.progress import Progress, Silent
 from modelwright.train.run import train_project
-from modelwright.train.track import mirror_champion, tracking
+from modelwright.train.track import tracking
 
 _HISTORY = 1_000
 _NEXT = {
@@ -279,10 +280,15 @@ class Steps:
                     tags={"modelwright.duel": outcome, "modelwright.duel.reason": word.reasons[0]},
                     files=[(str(file), "duel")],
                 )
-                if state is JobState.PROMOTED:
-                    mirror_champion(tracker, self.project.name, version.number)
+                follow(
+                    self.store,
+                    self.project.name,
+                    uri=self.settings.tracking_uri,
+                    working=self.settings.work_dir,
+                    tracker=tracker,
+                )
         except TrackingUnavailable as error:
-            self.store.events.add(self.project.name, "alias", error.reason, {"job": self.job.id})
+            self.store.events.add(self.project.name, "tracking", error.reason, {"job": self.job.id})
 
 
 def _metrics(duel: dict[str, object]) -> list[tuple[str, float, int]]:

@@ -27,6 +27,7 @@ from typing import IO, Any
 import msgspec
 
 from modelwright.errors import ExitCode, StorageFailure
+from modelwright.monitor.aliases import Follower
 from modelwright.monitor.due import ask, due, open_jobs
 from modelwright.monitor.thresholds import effective
 from modelwright.project.load import Project
@@ -79,6 +80,13 @@ class Worker:
         self._seconds = lease_seconds
         self._stop = stop or threading.Event()
         self._told = told
+        self.aliases = Follower(
+            store,
+            project.name,
+            project_file=str(project.path),
+            work_dir=str(settings.work_dir),
+            store_url=settings.store_url,
+        )
         self.owner = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
 
     def run(self, *, poll: float, reload: Callable[[], Project]) -> None:
@@ -91,6 +99,7 @@ class Worker:
         while not self._stop.is_set():
             try:
                 self._project = reload()
+                self.aliases.look()
                 job = self.run_once()
                 worked = job is not None and job.state is not JobState.QUEUED
             except StoreUnavailable as error:
@@ -98,6 +107,7 @@ class Worker:
                 worked = False
             if not worked:
                 self._stop.wait(poll)
+        self.aliases.close()
 
     def run_once(self) -> JobRecord | None:
         """Do the next job, if there is one or one is due; the job as it ended.

@@ -25,11 +25,6 @@ class Kind(StrEnum):
     CONSTANT = "constant"  # one value only: carries nothing
 
 
-FEATURE_KINDS = frozenset(
-    {Kind.NUMERIC, Kind.INTEGER, Kind.BOOLEAN, Kind.CATEGORICAL, Kind.TEXT, Kind.DATETIME, Kind.IMAGE}
-)
-
-
 class Column(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One column of a table, as training saw it and as serving checks it.
 

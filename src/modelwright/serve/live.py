@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from modelwright.errors import StorageFailure
+from modelwright.files import write_whole
 
 
 class Challenger(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,12 +65,8 @@ def publish(path: Path, assigned: tuple[Assigned, ...]) -> None:
     Raises:
         StorageFailure: The disk refused.
     """
-    temporary = path.with_suffix(".new")
-    try:
-        temporary.write_bytes(_encode(assigned))
-        temporary.replace(path)
-    except OSError as error:
-        raise StorageFailure.from_os_error(error, "saying what is live") from error
+    # The folder is this run's alone: nobody asks for it after a power cut.
+    write_whole(path, _encode(assigned), "saying what is live", durable=False)
 
 
 class LiveFile:

@@ -22,6 +22,7 @@ from zlib import crc32
 import msgspec
 
 from modelwright.bundle.answers import Answer
+from modelwright.errors import ModelwrightError
 from modelwright.serve.asks import Ask
 from modelwright.serve.errors import IdTaken, NotReady, ServeError
 from modelwright.serve.journal.given import GivenIds, Kept
@@ -35,6 +36,7 @@ _RETRY = 0.002
 _PATIENCE = 2.0  # seconds a prediction waits for the store
 _FIRST_PATIENCE = 10.0  # and where it must be opened first
 _PAUSE = 5.0  # seconds the store is not asked after it was away
+_NO_ID = ""
 _encode = msgspec.json.Encoder(order="sorted").encode
 _encode_plain = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
@@ -116,6 +118,15 @@ class Repeats:
         self._locks = IdLocks(root / "ids.lock")
         self._tasks: set[asyncio.Task[None]] = set()
         self._ask_store_from = 0.0
+
+    async def warm_up(self, projects: Iterable[str]) -> None:
+        """Look once for an id that nobody gave, so that no request waits for imports and a connection."""
+        for project in sorted(set(projects)):
+            try:
+                await asyncio.to_thread(self._given.find, project, [_NO_ID])
+                await self._stored(project, [_NO_ID])
+            except (ModelwrightError, OSError) as error:
+                logger.debug("Ids of %s cannot be looked for yet: %s", project, error)
 
     def check(self, ask: Ask, go_on: Callable[[Ask], None], settle: Callable[[Ask], None]) -> None:
         """Go on with ``ask`` if its ids are new; else give it the reply on record and settle it."""

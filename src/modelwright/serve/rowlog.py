@@ -18,7 +18,6 @@ class RowLog:
     """Puts names in place of a row's images. Call it with a row as a client sent it."""
 
     def __init__(self, schema: TableSchema) -> None:
-        self._width = len(schema.columns)
         self._images = frozenset(column.name for column in schema if column.kind is Kind.IMAGE)
         self._places = frozenset(place for place, column in enumerate(schema) if column.kind is Kind.IMAGE)
 

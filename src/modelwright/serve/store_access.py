@@ -47,7 +47,7 @@ class StoreAccess:
     def close(self) -> None:
         """Give everything back."""
         self._pool.shutdown(wait=False, cancel_futures=True)
-        for store in self._stores.values():
+        for store in list(self._stores.values()):  # a thread may be opening another one
             store.close()
 
     def _run(self, project: str, function: Callable[[Store], T]) -> T:

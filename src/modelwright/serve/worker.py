@@ -113,11 +113,13 @@ async def _work(child: Child, tell: Callable[[Word], None]) -> int:
     while not server.started and not serving.done():
         await asyncio.sleep(0.001)
     tell(_ready(engine))
+    # Not before: a worker imports and opens in 0.1 s what only requests with an id of their own need.
+    warming = asyncio.create_task(repeats.warm_up(target.project for target in settings.targets))
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
     server.should_exit = True
     await serving
-    for task in (watching, sweeping, refreshing, stopping):
+    for task in (watching, sweeping, refreshing, warming, stopping):
         task.cancel()
     gate.close()
     if tracer is not None:

@@ -337,9 +337,6 @@ class Keys(Protocol):
     def get(self, id: str) -> KeyRecord | None:
         """By its id."""
 
-    def by_prefix(self, prefix: str) -> Sequence[KeyRecord]:
-        """Those whose id begins so (people type the beginning), ordered by id."""
-
     def list(self) -> Sequence[KeyRecord]:
         """All, oldest first, the revoked and expired ones too."""
 

@@ -19,7 +19,6 @@ from modelwright.store.records import Numbers, PredictionRecord, Spread, Summary
 
 MINUTE = 60
 HOUR = 3600
-SPANS = (MINUTE, HOUR)
 
 _R10 = (1.0, 1.25, 1.6, 2.0, 2.5, 3.2, 4.0, 5.0, 6.3, 8.0)
 BOUNDS = tuple(float(f"{step}e{decade}") for decade in range(-5, 2) for step in _R10)

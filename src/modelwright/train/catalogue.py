@@ -35,7 +35,6 @@ Spans = tuple[tuple[int, int], ...]
 _NO_LAYOUT: Mapping[str, Spans] = MappingProxyType({})
 _C, _R, _K = Task.CLASSIFICATION, Task.REGRESSION, Task.CLUSTERING
 SCALED = Recipe(impute=True, scale=True, categories="onehot")
-UNSCALED = Recipe(impute=True, scale=False, categories="onehot")
 CODED = Recipe(impute=True, scale=False, categories="ordinal")
 
 _TREE = {"max_depth": [2, 20], "min_samples_leaf": [1, 20]}

@@ -22,6 +22,7 @@ from modelwright.schema.urls import mask_url
 from modelwright.store.ports import Store
 from modelwright.store.records import Decision, Verdict, VersionRecord
 from modelwright.train import recipe
+from modelwright.train.aliases import follow
 from modelwright.train.fingerprint import combined, environment, fingerprint_of
 from modelwright.train.gate import Judged, judge
 from modelwright.train.git import commit_of
@@ -36,7 +37,7 @@ from modelwright.train.report.insight import Insight
 from modelwright.train.report.looking import look
 from modelwright.train.report.plots import draw_plots
 from modelwright.train.report.writing import write_report
-from modelwright.train.track import Tracker, mirror_champion
+from modelwright.train.track import Tracker
 from modelwright.train.versus import Comparison, NotComparable, compare
 
 _TOLD = 3
@@ -117,13 +118,13 @@ class Publisher:
         _keep_learned(models, report)
         outcome = self._outcome(models, decision, manifest, folder, report, parent)
         write_report(facts(outcome, models, insights, plots, self._provenance(manifest)), report)
-        model_version = self._record(models, decision, manifest, folder, parent, outcome.report)
+        self._record(models, decision, manifest, folder, parent, outcome.report)
         self.store.versions.add(self._registered(models, decision, manifest, folder))
         self.store.events.add(
             self.project.name, "version", _event(outcome), {"version": version, "run": winners[0]}
         )
         if release and outcome.accepted:
-            self._release(version, decision, model_version, actor)
+            self._release(version, decision, actor)
             return _released(outcome)
         return outcome
 
@@ -248,8 +249,8 @@ class Publisher:
         folder: Path,
         parent: str,
         report: Path,
-    ) -> str:
-        """The training's run and the registered model; its version number in MLflow."""
+    ) -> None:
+        """The training's run and the registered model."""
         first = models[0].prepared
         params = {
             "rows": str(first.summary["rows"]),
@@ -259,7 +260,7 @@ class Publisher:
             "winner": ", ".join(made.contest.winner.candidate.name for made in models),
         }
         record_training(self.tracker, parent, models, files=[report], params=params)
-        number = record_model(
+        record_model(
             self.tracker,
             manifest.run_id,
             models,
@@ -275,7 +276,6 @@ class Publisher:
             },
         )
         self.tracker.call("end", run=parent, status="FINISHED")
-        return number
 
     def _registered(
         self, models: Sequence[Made], decision: Decision, manifest: Manifest, folder: Path
@@ -308,11 +308,17 @@ class Publisher:
             environment=manifest.libraries,
         )
 
-    def _release(self, version: int, decision: Decision, model_version: str, actor: str) -> None:
+    def _release(self, version: int, decision: Decision, actor: str) -> None:
         self.store.releases.append(
             self.project.name, version, reason=" ".join(decision.reasons[:_TOLD]), actor=actor
         )
-        mirror_champion(self.tracker, self.project.name, version, model_version=model_version)
+        follow(
+            self.store,
+            self.project.name,
+            uri=self.settings.tracking_uri,
+            working=self.settings.work_dir,
+            tracker=self.tracker,
+        )
 
     def _outcome(  # noqa: PLR0917 - the parts of one version
         self,

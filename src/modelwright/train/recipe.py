@@ -16,8 +16,8 @@ from typing import Any
 
 import msgspec
 
-from modelwright.data.copying import write_whole
 from modelwright.errors import ExitCode, ModelwrightError
+from modelwright.files import replacing, write_whole
 from modelwright.project.load import Project
 from modelwright.schema.urls import mask_url
 
@@ -119,10 +119,11 @@ def write(
     doing = "keeping what the version was made from"
     code = project.features_path
     if code is not None:
-        write_whole(folder / FEATURES, lambda draft: _copy(code, draft), doing)
+        with replacing(folder / FEATURES, doing) as draft:
+            shutil.copyfile(code, draft)
     # last: where it is, all of it is
     encoded = msgspec.json.format(msgspec.json.encode(recipe), indent=2)
-    write_whole(folder / RECIPE, lambda draft: _fill(draft, encoded), doing)
+    write_whole(folder / RECIPE, encoded, doing)
 
 
 def read(work_dir: Path, version: int) -> Recipe | None:
@@ -152,11 +153,3 @@ def _masked(value: Any) -> Any:
     if isinstance(value, list):
         return [_masked(each) for each in value]
     return mask_url(value) if isinstance(value, str) and "://" in value else value
-
-
-def _copy(source: Path, draft: Path) -> None:
-    shutil.copyfile(source, draft)
-
-
-def _fill(draft: Path, content: bytes) -> None:
-    draft.write_bytes(content)

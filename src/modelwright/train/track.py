@@ -1,13 +1,12 @@
 """Experiments, runs and registered models in MLflow, by way of a process of their own.
 
 One experiment a project. One run a training with one nested run a candidate; the winner's run carries
-the model, registered under the project's name. The alias ``champion`` mirrors the store's release.
+the model, registered under the project's name; ``aliases`` lets its aliases follow the releases.
 """
 
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import json
 import os
 import re
@@ -24,8 +23,6 @@ from modelwright.errors import StorageFailure
 from modelwright.schema.urls import mask_url
 from modelwright.train.errors import TrackingUnavailable
 
-CHAMPION = "champion"
-CHALLENGER = "challenger"
 VERSION_TAG = "modelwright.version"
 _LOG = "tracking.log"
 _PATIENCE = 5.0
@@ -173,37 +170,6 @@ def _core(why: str) -> str:
     return _AUTOFLUSH.sub("", why)
 
 
-def mirror_release(
-    uri: str, *, project: str, version: int, working: Path, challenger: int | None = None
-) -> str:
-    """After a promotion, let MLflow's aliases follow, as far as MLflow is there.
-
-    The store's release is what counts; so what goes wrong here is told and stops nothing.
-
-    Args:
-        uri: Tracking address.
-        project: Its name.
-        version: The version that is champion now.
-        working: The working folder.
-        challenger: The version that is being brought in; without one the alias is taken away.
-
-    Returns:
-        What to tell the person; empty where the alias was moved.
-    """
-    if importlib.util.find_spec("mlflow") is None:
-        return "MLflow is not installed here, so its alias 'champion' was not moved."
-    if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists():
-        return f"There is no tracking database at {mask_url(uri)}, so no alias was moved."
-    try:
-        check_reachable(uri)
-        with tracking(uri, experiment=project, working=working) as tracker:
-            moved = mirror_champion(tracker, project, version)
-            _mirror_challenger(tracker, project, challenger)
-    except (TrackingUnavailable, StorageFailure) as error:
-        return f"MLflow's alias 'champion' was not moved: {error.reason}"
-    return "" if moved else f"MLflow has no model of version {version}, so its alias was not moved."
-
-
 def check_reachable(uri: str) -> None:
     """See before a training whether anybody listens at a tracking address.
 
@@ -234,35 +200,3 @@ def tracking(uri: str, *, experiment: str, working: Path) -> Iterator[Tracker]:
         raise
     else:
         tracker.close()
-
-
-def mirror_champion(tracker: Tracker, project: str, version: int, *, model_version: str = "") -> bool:
-    """Point the alias ``champion`` at the registered model of a version.
-
-    Args:
-        tracker: Open.
-        project: Its name, which is the registered model's too.
-        version: Our version number.
-        model_version: MLflow's number, where known; else found by its tag.
-
-    Returns:
-        Whether there is such a model.
-
-    Raises:
-        TrackingUnavailable: MLflow could not be asked.
-    """
-    number = model_version or _number(tracker, project, version)
-    if not number:
-        return False
-    tracker.call("alias", registered=project, version=number, alias=CHAMPION)
-    return True
-
-
-def _mirror_challenger(tracker: Tracker, project: str, version: int | None) -> None:
-    number = "" if version is None else _number(tracker, project, version)
-    tracker.call("alias", registered=project, version=number, alias=CHALLENGER)
-
-
-def _number(tracker: Tracker, project: str, version: int) -> str:
-    """MLflow's number of a version of ours, found by its tag; empty where it has none."""
-    return str(tracker.call("find", registered=project, tag=VERSION_TAG, value=str(version))["version"])

@@ -18,7 +18,7 @@ from modelwright.bundle.derive import Derive
 from modelwright.bundle.format import FORMAT, Manifest
 from modelwright.bundle.integrity import NO_SEAL, content_hash, seal_of, sha256
 from modelwright.bundle.read import BundleInvalid, RowsRefused, open_bundle, verify
-from modelwright.errors import ExitCode
+from modelwright.errors import ExitCode, MissingExtra
 
 EXPLOSIVE = "raise SystemError('the project code ran')\n"
 ROW = {"n 1": 5, "n 3": 15, "size": "x"}
@@ -282,6 +282,27 @@ def test_warming_up_finds_a_bundle_that_cannot_answer(bundle: Path) -> None:
     opened.models[0].encoder = fit_tree(make_table(200, seed=5)).encoder
     opened.models[0].runner._numbers = False
     with pytest.raises(BundleInvalid, match="cannot answer"):
+        opened.warm_up()
+
+
+@pytest.mark.parametrize(
+    ("fault", "told", "words"),
+    [
+        (MissingExtra("PIL", "images"), MissingExtra, "pip install 'modelwright\\[images\\]'"),
+        (MemoryError(), BundleInvalid, "needs more memory"),
+    ],
+)
+def test_warming_up_tells_what_is_missing(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch, fault: Exception, told: type[Exception], words: str
+) -> None:
+    """A library or memory that is not there is not said to be damage of the bundle."""
+
+    def fail(*_: object) -> None:
+        raise fault
+
+    opened = open_bundle(bundle)
+    monkeypatch.setattr(type(opened), "answer", fail)
+    with pytest.raises(told, match=words):
         opened.warm_up()
 
 

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from modelwright.monitor import aliases
 from modelwright.project.load import load
 from modelwright.store.engine import open_store
+from modelwright.train.aliases import follow
 from modelwright.train.errors import TrackingUnavailable
-from modelwright.train.track import mirror_release
 from unit.train.conftest import made_csv
 
 pytestmark = pytest.mark.slow
@@ -96,8 +97,8 @@ def test_a_model_that_needs_python_first_opens_the_bundle(tmp_project, train):
     assert found["same"] and found["columns"][0] == "prediction"
 
 
-def test_the_alias_follows_a_promotion(tmp_project, train):
-    """``mirror_release`` finds models by their tags; the challenger's alias goes when none is brought in."""
+def test_the_aliases_follow_whoever_released(tmp_project, train):
+    """What another process released is followed by tag, once; a failure is noted, told once and mended."""
     project = {
         "name": "alias",
         "data": {"source": "data.csv", "target": "label", "drop": ["amount"]},
@@ -106,21 +107,33 @@ def test_the_alias_follows_a_promotion(tmp_project, train):
     folder = tmp_project(project, {"data.csv": made_csv()})
     first, second = train(folder), train(folder)
     working = load(folder).working
-    uri = f"sqlite:///{working}/mlflow.db"
-    beside = {"uri": uri, "project": "alias", "version": first.version, "working": working}
-    assert mirror_release(**beside, challenger=second.version) == ""
-    found = asked(folder, "alias", second.bundle)
-    assert {name: str(number) for name, number in found["aliases"].items()} == {
-        "champion": "1",
-        "challenger": "2",
-    }
-    assert mirror_release(**beside) == ""
-    assert "version 99" in mirror_release(uri, project="alias", version=99, working=working)
-    assert "no tracking database" in mirror_release(
-        f"sqlite:///{working}/other.db", project="alias", version=1, working=working
-    )
-    found = asked(folder, "alias", second.bundle)
-    assert {name: str(version) for name, version in found["aliases"].items()} == {"champion": "1"}
+    place = {"uri": f"sqlite:///{working}/mlflow.db", "working": working}
+    with open_store(path=working / "store.db") as store:
+        assert aliases.lag(store, "alias") is None, "the training told MLflow of its own release"
+        beside = {"canary": {"version": second.version, "share": 0.1}}
+        store.releases.append("alias", first.version, reason="x", actor="dashboard", settings=beside)
+        elsewhere = {**place, "uri": f"sqlite:///{working}/other.db"}
+        assert "no tracking database" in follow(store, "alias", **elsewhere)
+        assert "no tracking database" in follow(store, "alias", **elsewhere)
+        assert len(store.events.list("alias", kind=aliases.EVENT)) == 1
+        assert "champion' names version 2; version 1 answers" in aliases.lag(store, "alias").sentence
+
+        assert follow(store, "alias", **place) == ""
+        assert named(asked(folder, "alias", second.bundle)) == {"champion": "1", "challenger": "2"}
+        assert [event.kind for event in store.events.list("alias", limit=2)] == ["alias_over", "alias"]
+
+        store.releases.append("alias", first.version, reason="canary ended", actor="dashboard")
+        follower = aliases.Follower(
+            store, "alias", project_file=str(folder / "project.yaml"), work_dir=str(working),
+            store_url=f"sqlite:///{working}/store.db",
+        )  # fmt: skip
+        follower.finish()
+        assert aliases.lag(store, "alias") is None
+    assert named(asked(folder, "alias", second.bundle)) == {"champion": "1"}
+
+
+def named(found: dict) -> dict[str, str]:
+    return {name: str(version) for name, version in found["aliases"].items()}
 
 
 def test_a_damaged_tracking_database_registers_nothing(tmp_project, train):

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from modelwright.cli.topview.reading import Between, Labels, Reading
+from modelwright.figures import duration, size
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -84,7 +85,7 @@ def view(found: dict[str, Any], url: str, *, now: float | None = None) -> Render
     for model in found["models"]:
         parts += [_model_line(model), *_answer_lines(model), Text("")]
     parts += [_route_table(found["routes"]), Text(""), _process_table(found["processes"]), Text("")]
-    waiting = f"{_size(found['log_bytes'])} in {found['log_segments']:.0f} segments"
+    waiting = f"{size(found['log_bytes'])} in {found['log_segments']:.0f} segments"
     parts.append(Text.assemble(("prediction log on its way to the store: ", "dim"), waiting))
     return Group(*parts)
 
@@ -93,7 +94,7 @@ def _head(found: dict[str, Any], url: str, now: float) -> Any:
     from rich.text import Text
 
     started = [one["started"] for one in found["processes"] if one["started"]]
-    up = f"up {_age(now - min(started))}" if started else ""
+    up = f"up {duration(max(0.0, now - min(started)))}" if started else ""
     wrong = found["errors"] > 0
     return Text.assemble(
         (url, "bold"),
@@ -102,9 +103,9 @@ def _head(found: dict[str, Any], url: str, now: float) -> Any:
         " requests/s   ",
         (f"{found['errors']:,.1f}", "bold red" if wrong else "bold"),
         " errors/s   p50 ",
-        (_milliseconds(found["p50"]), "bold"),
+        (_latency(found["p50"]), "bold"),
         "   p99 ",
-        (_milliseconds(found["p99"]), "bold"),
+        (_latency(found["p99"]), "bold"),
     )
 
 
@@ -151,8 +152,8 @@ def _route_table(routes: Sequence[dict[str, Any]]) -> Table:
             f"{row['requests']:,.1f}",
             f"{row['refused']:,.1f}",
             f"{row['errors']:,.1f}",
-            _milliseconds(row["p50"]),
-            _milliseconds(row["p99"]),
+            _latency(row["p50"]),
+            _latency(row["p99"]),
         )
         for row in routes
     ]
@@ -164,7 +165,7 @@ def _process_table(processes: Sequence[dict[str, Any]]) -> Table:
         (
             row["role"] if row["role"] != "worker" else f"worker {row['slot']}",
             f"{row['cpu']:.0%}",
-            _size(row["memory_bytes"]),
+            size(row["memory_bytes"]),
             f"{row['open_files']:.0f}",
         )
         for row in processes
@@ -172,22 +173,5 @@ def _process_table(processes: Sequence[dict[str, Any]]) -> Table:
     return _table(("process", "cpu", "memory", "files"), rows)
 
 
-def _milliseconds(seconds: float | None) -> str:
-    if seconds is None:
-        return "-"
-    return f"{seconds * 1e3:.2g} ms" if seconds < 1 else f"{seconds:.2g} s"
-
-
-def _size(count: float) -> str:
-    for unit in ("B", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}"
-        count /= 1000
-    return f"{count:.1f} GB"
-
-
-def _age(seconds: float) -> str:
-    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= length:
-            return f"{seconds / length:.0f} {unit}"
-    return f"{seconds:.0f} s"
+def _latency(seconds: float | None) -> str:
+    return "-" if seconds is None else duration(seconds)

@@ -7,8 +7,7 @@ import io
 import json
 import keyword
 import re
-import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import files
@@ -20,6 +19,7 @@ import msgspec
 from modelwright import __version__
 from modelwright.bundle.format import SCHEMA, BundleSchema, Manifest
 from modelwright.deploy.python_package import core
+from modelwright.deploy.writing import bring
 from modelwright.errors import ExitCode, MissingExtra, ModelwrightError, StorageFailure
 from modelwright.schema.columns import Kind
 
@@ -136,16 +136,24 @@ def write(folder: Path, version: Version, *, replace: bool = False) -> list[Path
                 f"{folder} is there already and {'holds a package' if ours else 'holds something else'}.",
                 "Write over it with --replace." if ours else "Name another folder with --output.",
             )
+    doing = f"writing the package to {folder}"
+    bring(content, folder, doing)
+    written = [folder / name for name in content]
     try:
-        if (folder / version.module).is_dir():
-            shutil.rmtree(folder / version.module)
-        for name, data in content.items():
-            path = folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(data)
+        _remove_others(folder / version.module, set(written))
     except OSError as error:
-        raise StorageFailure.from_os_error(error, f"writing the package to {folder}") from error
-    return [folder / name for name in content]
+        raise StorageFailure.from_os_error(error, doing) from error
+    return written
+
+
+def _remove_others(module: Path, written: Set[Path]) -> None:
+    """Take away what an earlier version's package had and this one has not."""
+    for path in sorted(module.rglob("*"), reverse=True):  # what is in a folder before the folder
+        if not path.is_dir() or path.is_symlink():
+            if path not in written:
+                path.unlink()
+        elif not any(path.iterdir()):
+            path.rmdir()
 
 
 def _words(version: Version) -> dict[str, Any]:

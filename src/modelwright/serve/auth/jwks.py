@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from threading import Lock
@@ -13,11 +12,12 @@ from typing import Any
 
 import jwt
 
+from modelwright.errors import StorageFailure
+from modelwright.files import write_whole
 from modelwright.serve.auth.errors import KeysUnavailable
 
 logger = logging.getLogger(__name__)
 
-Fetch = Callable[[str], Any]
 DISCOVERY = "/.well-known/openid-configuration"
 
 
@@ -134,12 +134,11 @@ class KeySet:
     def _write_file(self, document: Any) -> None:
         if self._file is None:
             return
-        beside = self._file.with_name(f"{self._file.name}.{os.getpid()}")
+        content = json.dumps({"issuer": self._issuer, "jwks": document})
         try:
-            beside.write_text(json.dumps({"issuer": self._issuer, "jwks": document}), encoding="utf-8")
-            beside.replace(self._file)
-        except OSError as error:
-            logger.warning("The provider's keys could not be kept in a file: %s", error.strerror)
+            write_whole(self._file, content, "keeping the provider's keys", durable=False)
+        except StorageFailure as error:
+            logger.warning("%s", error.reason)
 
 
 def _get(url: str, timeout: float) -> dict[str, Any]:

@@ -22,22 +22,6 @@ RESOURCE = "MODELWRIGHT_OIDC_RESOURCE"
 GROUPS = "MODELWRIGHT_OIDC_GROUPS"
 GROUPS_CLAIM = "MODELWRIGHT_OIDC_GROUPS_CLAIM"
 
-VARIABLES: Mapping[str, str] = {
-    AUTH: "Who may ask: off, keys, oidc, or keys,oidc.",
-    RATE: "Requests a second that each key or token may send; no limit by default.",
-    BURST: "Requests it may send at once; by default as many as in a second.",
-    ISSUER: "The OpenID provider whose tokens are taken, as they name it in iss.",
-    AUDIENCE: "Whom tokens must be for, aud, or Cognito's client_id; several with commas between.",
-    JWKS_URL: "Where the provider's keys are, if not where its discovery document says.",
-    ALGORITHMS: "Signature algorithms that are taken, with commas between; RS256 by default.",
-    LEEWAY: "Seconds by which the provider's clock may differ; 30 by default.",
-    TOKEN_USE: "Cognito's token_use that are taken: access, id, or both with a comma between.",
-    RESOURCE: "The resource server before the slash of scopes such as models/predict.",
-    GROUPS: "What groups may do, such as: operators=admin;apps=predict,feedback.",
-    GROUPS_CLAIM: "Where a token lists groups; cognito:groups by default.",
-}
-"""Every variable with what it is for."""
-
 
 class AuthSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How to authenticate.

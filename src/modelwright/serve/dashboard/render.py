@@ -11,6 +11,8 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from modelwright.figures import duration
+
 _FOLDER = Path(__file__).parent
 NOTHING = "\N{EN DASH}"
 """Stands where there is no value."""
@@ -85,18 +87,7 @@ def percent(share: float | None) -> str:
 
 def seconds(value: float | None) -> str:
     """A length of time with its unit."""
-    if value is None:
-        return NOTHING
-    for least, unit, factor in (
-        (86400, "d", 86400),
-        (3600, "h", 3600),
-        (60, "min", 60),
-        (1, "s", 1),
-        (1e-3, "ms", 1e-3),
-    ):
-        if value >= least:
-            return f"{value / factor:.3g}\u202f{unit}"
-    return f"{value * 1e6:.3g}\u202fµs" if value else "0\u202fs"
+    return NOTHING if value is None else duration(value).replace(" ", "\u202f")
 
 
 def instant(time: datetime | None) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from modelwright.errors import StorageFailure
+from modelwright.files import sync_folder
 from modelwright.serve.journal.entries import Context, Item, pack
 from modelwright.serve.journal.frames import HEADER, MAGIC, frame, segment_path
 
@@ -176,13 +177,8 @@ class JournalWriter:
             raise OSError(errno.EDQUOT, "too much of the prediction log waits for the database")
 
     def _sync_directory(self) -> None:
-        if self._sync is _no_sync:
-            return
-        handle = os.open(self.directory, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        if self._sync is not _no_sync:
+            sync_folder(self.directory)
 
     def _give_up(self) -> None:
         """Leave the segment; blot out a half-written frame where the disk still lets us."""

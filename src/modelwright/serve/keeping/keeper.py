@@ -1,4 +1,7 @@
-"""The keeper's loop: deliver journals, watch releases, have due retrainings done, apply retention."""
+"""The keeper's loop: deliver journals, watch releases, have due retrainings done, apply retention.
+
+It also sees to it that MLflow's aliases follow what was released, by whomever.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from modelwright.errors import ModelwrightError
+from modelwright.monitor.aliases import Follower
 from modelwright.serve.keeping.alarms import Alarms
 from modelwright.serve.keeping.delivery import Delivery
 from modelwright.serve.keeping.releases import ReleaseWatch
@@ -53,6 +57,17 @@ class Keeper:
             for target in child.settings.targets
             if target.project_file and target.retrain
         ]
+        self.aliases = [
+            Follower(
+                stores.of(target.project),
+                target.project,
+                project_file=target.project_file,
+                work_dir=target.work_dir,
+                store_url=target.store_url or child.settings.store_url,
+            )
+            for target in child.settings.targets
+            if target.project_file and not target.bundle
+        ]
         self.alarms = Alarms((target.project for target in child.settings.targets), stores, os.environ)
         self.rollouts = Rollouts(child.settings.targets, stores)
         self._next_releases = 0.0
@@ -69,6 +84,8 @@ class Keeper:
                 self.releases.look()
             for each in self.retraining:
                 each.look()
+            for follower in self.aliases:
+                follower.look()
             if now >= self._next_retention:
                 self._next_retention = now + _RETENTION
                 self._prune()
@@ -92,6 +109,8 @@ class Keeper:
         except StoreUnavailable as error:
             logger.warning("Some of the log stays in the journals until the next start: %s", error)
         self.delivery.close()
+        for follower in self.aliases:
+            follower.close()
 
     def look_again(self) -> None:
         """Look at the releases in the next turn, refused ones too."""

@@ -9,8 +9,6 @@ from __future__ import annotations
 import logging
 import os
 import socket
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -43,20 +41,16 @@ class Rollout:
         evidence = Evidence(store, target.project, Path(target.work_dir))
         self._pilot = Pilot(store, target.project, see=evidence, sound=evidence.sound)
         self._next = 0.0
-        self._mirror: subprocess.Popen[bytes] | None = None
-        self._behind = False
 
     def look(self) -> None:
         """Do what is to be done, if it is time and this keeper is the one."""
-        self._follow()
         if time.monotonic() < self._next:
             return
         try:
             if not self._store.leases.acquire(self._lease, self._owner, seconds=_LEASE):
                 self._next = time.monotonic() + _LEASE / 8
                 return
-            if self._pilot.turn():
-                self._behind = True
+            self._pilot.turn()
             self._next = time.monotonic() + _pace(
                 stage_of(self._store.releases.current(self._target.project))
             )
@@ -76,28 +70,10 @@ class Rollout:
             self._store.leases.release(self._lease, self._owner)
         except StoreUnavailable:
             logger.debug("The lease on rollouts runs out by itself")
-        if self._mirror is not None and self._mirror.poll() is None:
-            self._mirror.wait()
 
     @property
     def _lease(self) -> str:
         return f"rollouts of {self._target.project}"
-
-    def _follow(self) -> None:
-        """Let MLflow's aliases follow what is live, in a process of its own."""
-        if self._mirror is not None and self._mirror.poll() is not None:
-            self._mirror = None
-        if self._mirror is not None or not self._behind or not self._target.project_file:
-            return
-        self._behind = False
-        self._mirror = subprocess.Popen(
-            [sys.executable, "-m", "modelwright.retrain.mirror", self._target.project_file],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-            env={**os.environ, "MODELWRIGHT_WORK_DIR": self._target.work_dir},
-        )
 
 
 def _pace(stage: Stage | None) -> float:

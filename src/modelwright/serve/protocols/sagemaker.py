@@ -17,8 +17,7 @@ import numpy as np
 
 from modelwright.errors import ModelwrightError
 from modelwright.schema.columns import Scalar, TableSchema
-from modelwright.serve.errors import BadBody, ServeError, Unsupported
-from modelwright.serve.ids import given_id
+from modelwright.serve.errors import ServeError, Unsupported
 from modelwright.serve.protocols import jsonbody, mlflow, predict, tables
 from modelwright.serve.protocols.call import JSON, MOST_ROWS, Call, Outcome, Reply, header_id, row_ids
 from modelwright.serve.protocols.media import accepted, media_type, only_utf8
@@ -173,46 +172,3 @@ _KINDS = {
     429: "ThrottlingException",
     503: "ServiceUnavailable",
 }
-
-
-class Truth(msgspec.Struct, frozen=True, kw_only=True):
-    """A label that came in Model Monitor's ground-truth format."""
-
-    prediction_id: str
-    target: str
-
-
-def read_ground_truth(body: bytes, *, most_rows: int = MOST_ROWS) -> list[Truth]:
-    """The labels in a ground-truth file: JSON lines, each naming the inference it belongs to.
-
-    ``inferenceId`` is preferred to ``eventId``. A CSV record's first cell is the label.
-
-    Raises:
-        BadBody: A line is no such record.
-    """
-    truths = []
-    lines = [line for line in body.splitlines() if line.strip()]
-    if len(lines) > most_rows:
-        raise BadBody(f"There are more than {most_rows} records.", kind="too_long")
-    for number, line in enumerate(lines):
-        truths.append(_truth(jsonbody.parse_object(line), number))
-    return truths
-
-
-def _truth(record: dict[str, Any], number: int) -> Truth:
-    where = ("body", number)
-    data = record.get("groundTruthData")
-    metadata = record.get("eventMetadata")
-    if not isinstance(data, dict) or not isinstance(metadata, dict):
-        raise BadBody("A record has groundTruthData and eventMetadata.", kind="record_invalid", loc=where)
-    given = metadata.get("inferenceId") or metadata.get("eventId")
-    text = data.get("data")
-    if data.get("encoding", "CSV") != "CSV" or not isinstance(text, str):
-        raise BadBody("The data must be text in the encoding CSV.", kind="record_invalid", loc=where)
-    try:
-        cells = next(csv.reader([text], strict=True), [])
-    except csv.Error as error:
-        raise BadBody(f"The data is no CSV: {error}.", kind="record_invalid", loc=where) from None
-    if not cells:
-        raise BadBody("The data is empty.", kind="record_invalid", loc=where)
-    return Truth(prediction_id=given_id(given), target=cells[0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
 from modelwright.store import clock, rows
@@ -34,13 +34,6 @@ class SqlKeys:
         with self._database.read() as connection:
             row = connection.execute(select(api_keys).where(api_keys.c.id == keep(id))).mappings().first()
             return None if row is None else rows.api_key(row)
-
-    def by_prefix(self, prefix: str) -> Sequence[KeyRecord]:
-        """By the beginning of the id, as it is written: LIKE would ignore case and read wildcards."""
-        begins = func.substr(api_keys.c.id, 1, len(keep(prefix))) == keep(prefix)
-        statement = select(api_keys).where(begins).order_by(api_keys.c.id)
-        with self._database.read() as connection:
-            return [rows.api_key(row) for row in connection.execute(statement).mappings()]
 
     def list(self) -> Sequence[KeyRecord]:
         """By time, then id."""

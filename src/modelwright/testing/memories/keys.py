@@ -33,12 +33,6 @@ class MemoryKeys(Repository):
         return None if row is None else rows.api_key(row)
 
     @atomic
-    def by_prefix(self, prefix: str) -> Sequence[KeyRecord]:
-        """By the beginning of the id."""
-        found = sorted(id for id in self._tables.keys if id.startswith(keep(prefix)))
-        return [rows.api_key(self._tables.keys[id]) for id in found]
-
-    @atomic
     def list(self) -> Sequence[KeyRecord]:
         """By time, then id."""
         found = sorted(self._tables.keys.values(), key=lambda row: (row["created"], row["id"]))

@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 
 from modelwright.errors import ExitCode, ModelwrightError, StorageFailure
+from modelwright.files import write_whole
 from modelwright.schema.columns import TableSchema
 from modelwright.schema.metrics import Metric, Parity, Task
 from modelwright.train.outcome import Outcome
@@ -24,6 +25,7 @@ from modelwright.train.segments import segment_names
 
 FILE = "report.json"
 FORMAT = 1
+WRITING = "writing the report"
 
 
 class NoReport(ModelwrightError):
@@ -174,11 +176,7 @@ def keep(found: Facts, folder: Path) -> None:
     Raises:
         StorageFailure: They cannot be written.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / FILE).write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=1))
-    except OSError as error:
-        raise StorageFailure.from_os_error(error, "writing the report") from error
+    write_whole(folder / FILE, msgspec.json.format(msgspec.json.encode(found), indent=1), WRITING)
 
 
 def kept(folder: Path, version: int) -> Facts:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from modelwright.figures import duration, size
 from modelwright.train.report.facts import Facts
 from modelwright.train.report.since import Since
 
@@ -58,8 +59,8 @@ def _environment(folder: Path) -> Environment:
     )
     environment.filters |= {
         "quantity": _quantity,
-        "seconds": _seconds,
-        "size": _size,
+        "seconds": lambda value: "" if value is None else duration(value),
+        "size": lambda value: "" if value is None else size(value),
         "words": _words,
         "titled": lambda text: text[:1].upper() + text[1:],
         "picture": lambda name: _picture(folder / name),
@@ -74,21 +75,6 @@ def _words(name: str) -> str:
 
 def _quantity(value: float | None) -> str:
     return "" if value is None else f"{value:.4g}"
-
-
-def _seconds(value: float | None) -> str:
-    if value is None:
-        return ""
-    for unit, factor in (("s", 1.0), ("ms", 1e3), ("µs", 1e6)):
-        if value * factor >= 1 or unit == "µs":
-            return f"{value * factor:.3g} {unit}"
-    return ""
-
-
-def _size(value: int | None) -> str:
-    if value is None:
-        return ""
-    return f"{value / 1e6:.1f} MB" if value >= 1e6 else f"{value / 1e3:.1f} kB"
 
 
 def _picture(path: Path) -> str:

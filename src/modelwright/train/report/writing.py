@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from modelwright.errors import StorageFailure
-from modelwright.train.report.facts import Facts, keep
+from modelwright.files import write_whole
+from modelwright.train.report.facts import WRITING, Facts, keep
 from modelwright.train.report.page import card, page
 
 PAGE = "report.html"
@@ -19,18 +19,5 @@ def write_report(found: Facts, folder: Path) -> None:
         StorageFailure: It cannot be written.
     """
     keep(found, folder)
-    write_text(page(found, folder), folder / PAGE)
-    write_text(card(found), folder / CARD)
-
-
-def write_text(text: str, path: Path) -> None:
-    """Write a file whole.
-
-    Raises:
-        StorageFailure: It cannot be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise StorageFailure.from_os_error(error, "writing the report") from error
+    write_whole(folder / PAGE, page(found, folder), WRITING)
+    write_whole(folder / CARD, card(found), WRITING)

@@ -129,6 +129,8 @@
       });
     }
   }
+  // They come disabled: pressed before this script runs, they would do nothing.
+  for (const button of all("button[data-load]")) button.disabled = false;
   document.addEventListener("click", async (event) => {
     const button = event.target instanceof Element ? event.target.closest("button") : null;
     if (!button) return;
