@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from modelwright.cli.progress import working
 from modelwright.cli.terminal import Terminal, plain_table
 from modelwright.cli.verb import project_option, rows_form_option, verb
 
@@ -94,24 +95,29 @@ def command(
     limit = psi or (found.project.file.monitor.drift.psi if found is not None else DriftSettings().psi)
     missing = None if found is None else found.project.file.data.missing
     schema = opened.schema.inputs
-    rows = collect(read_file(file, source_form, schema, missing), opened)
-    _tell_left_out(terminal, file, rows)
-    drift = window_drift(
-        profile,
-        rows.columns,
-        predictions=rows.predictions,
-        schema=opened.schema.features,
-        settings=DriftSettings(psi=limit),
-    )
-    apart = None
-    if against is not None:
-        earlier = collect(read_file(against, None, schema, missing), opened, answer=False)
-        _tell_left_out(terminal, against, earlier)
-        apart = separation(earlier.columns, rows.columns)
-    if plot is not None:
-        from modelwright.cli.drift_plot import draw
+    with working(terminal, f"Reading {'standard input' if file == '-' else file}") as work:
+        rows = collect(read_file(file, source_form, schema, missing, work.at), opened)
+        _tell_left_out(terminal, file, rows)
+        work.step("Comparing with the training data")
+        drift = window_drift(
+            profile,
+            rows.columns,
+            predictions=rows.predictions,
+            schema=opened.schema.features,
+            settings=DriftSettings(psi=limit),
+        )
+        apart = None
+        if against is not None:
+            work.step(f"Reading {against}")
+            earlier = collect(read_file(against, None, schema, missing, work.at), opened, answer=False)
+            _tell_left_out(terminal, against, earlier)
+            work.step("Telling the two files apart")
+            apart = separation(earlier.columns, rows.columns)
+        if plot is not None:
+            from modelwright.cli.drift_plot import draw
 
-        draw(plot, profile, rows, drift)
+            work.step(f"Drawing {plot}")
+            draw(plot, profile, rows, drift)
     drifted = bool(drift.drifted) or (apart is not None and apart.drifted)
     terminal.result(_as_json(drift, apart, rows, drifted), lambda: _show(terminal, drift, apart))
     if plot is not None:
