@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 import yaml
 
-from acceptance.program import EXAMPLES, REPOSITORY, example, free_port, post, run
+from acceptance.program import EXAMPLES, REPOSITORY, example, post, run
+from servers import free_port
 
 pytestmark = pytest.mark.slow
 

@@ -17,7 +17,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from acceptance.program import Server, command, environment, example, free_port, get, post, run, serving
+from acceptance.program import Server, command, environment, example, get, post, run, serving
+from servers import free_port
 
 pytestmark = pytest.mark.slow
 
