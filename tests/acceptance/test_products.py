@@ -20,7 +20,7 @@ import pytest
 from PIL import Image
 
 from acceptance.catalogue import load, until, write
-from acceptance.program import EXAMPLES, Server, environment, example, run, serving
+from acceptance.program import EXAMPLES, Server, environment, example, run, serving, train
 
 pytestmark = pytest.mark.slow
 
@@ -40,7 +40,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, catalogue: ModuleType) -> 
     file = project / "project.yaml"
     text = file.read_text().replace("source: data/products.csv", "source: ../elsewhere/products.csv")
     file.write_text(re.sub(r"    - (logistic_regression: .*|kernel_ridge: \{only: text.*)\n", "", text))
-    done = run("train", project, "--json")
+    done = train("train", project, "--json")
     assert done.code == 0, done.err
     return project
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import yaml
 
-from acceptance.program import EXAMPLES, Server, environment, example, post, run, serving
+from acceptance.program import EXAMPLES, Server, environment, example, post, serving, train
 
 pytestmark = pytest.mark.slow
 
@@ -39,7 +39,7 @@ def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     file = yaml.safe_load((folder / "project.yaml").read_text())
     file["train"]["candidates"] = [QUICK[request.param]]
     (folder / "project.yaml").write_text(yaml.safe_dump(file, sort_keys=False))
-    done = run("train", folder)
+    done = train("train", folder)
     assert done.code == 0, done.err
     return folder
 
@@ -190,5 +190,5 @@ def test_real_data_takes_the_place_of_made_data(name: str, shared_data: Path, tm
     file["data"]["source"] = str(tmp_path / "real.csv")
     file["train"]["candidates"] = [QUICK[name]]
     (folder / "project.yaml").write_text(yaml.safe_dump(file, sort_keys=False))
-    done = run("train", folder, "--json")
+    done = train("train", folder, "--json")
     assert done.code == 0, done.out + done.err
