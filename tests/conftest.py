@@ -92,13 +92,14 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
         assert not left, f"{item.path.name} leaves behind: {'; '.join(left)}"
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None, None, None]:
     """Let each test process begin with slow modules, the slowest first, and end with quick ones.
 
     xdist deals out as many equal parts as there are processes, in order, and who is done takes over from the
     end of another's part: what stands last there must be short, or one process works on alone.
     """
+    yield  # to those who put them into a random order
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0"))
     if not workers:
         return
