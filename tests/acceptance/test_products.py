@@ -20,7 +20,7 @@ import pytest
 from PIL import Image
 
 from acceptance.catalogue import load, until, write
-from acceptance.program import EXAMPLES, Server, environment, example, run, serving, with_source
+from acceptance.program import EXAMPLES, Server, environment, example, run, serving, train, with_source
 
 pytestmark = pytest.mark.slow
 
@@ -41,7 +41,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, catalogue: ModuleType) -> 
     with_source(project, "../elsewhere/products.csv")
     text = re.sub(r"    - (logistic_regression: .*|kernel_ridge: \{only: text.*)\n", "", file.read_text())
     file.write_text(text)
-    done = run("train", project, "--json")
+    done = train("train", project, "--json")
     assert done.code == 0, done.err
     return project
 

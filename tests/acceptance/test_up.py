@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from acceptance.program import Server, command, environment, example, get, post, run, serving
+from acceptance.program import Server, command, environment, example, get, post, run, serving, train
 from servers import free_port
 
 pytestmark = pytest.mark.slow
@@ -189,7 +189,7 @@ def test_the_gate_keeps_a_bad_version_out(tmp_path, iris):
     project = Path(shutil.copytree(iris, tmp_path / "iris"))
     file = project / "project.yaml"
     file.write_text(file.read_text().replace("accuracy: 0.93", "accuracy: 0.9999"))
-    refused = run("up", project, "--no-serve", "--json")
+    refused = train("up", project, "--no-serve", "--json")
     assert refused.code == 5, refused.err
     assert refused.json["decision"] == "rejected"
     assert "0.9999" in refused.err
