@@ -19,6 +19,7 @@ NAMES = (
     "while_training",
     "fuzz",
     "drift",
+    "alarms",
     "monitors",
     "history",
     "products",

@@ -57,15 +57,7 @@ def run_worker(child: Child, tell: Callable[[Word], None]) -> int:
     try:
         return uvloop.run(_work(child, tell))
     except ModelwrightError as error:
-        tell(
-            Word(
-                state="failed",
-                reason=error.reason,
-                instruction=error.instruction,
-                details=error.details,
-                code=int(error.code),
-            )
-        )
+        tell(Word.failed(error))
         return int(error.code)
 
 

@@ -164,15 +164,7 @@ def run_keeper(
     try:
         keeper = _first_look(child, stopped)
     except ModelwrightError as error:
-        tell(
-            Word(
-                state="failed",
-                reason=error.reason,
-                instruction=error.instruction,
-                details=error.details,
-                code=int(error.code),
-            )
-        )
+        tell(Word.failed(error))
         return
     tell(Word(state="ready"))
     gc.collect()
