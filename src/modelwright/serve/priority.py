@@ -40,13 +40,13 @@ def prefer_short_turns() -> bool:
 
 
 def step_back(niceness: int) -> None:
-    """Let others run first.
+    """Let others run first: take this niceness, or stay with a higher one.
 
     Where Linux groups processes by session, niceness counts within a group only: a session of its own
     competes with others as if it were not nice at all. So the group is made as nice, if it is ours alone.
     """
-    os.nice(niceness)
-    _make_group_nice(os.getpriority(os.PRIO_PROCESS, 0))
+    present = os.getpriority(os.PRIO_PROCESS, 0)
+    _make_group_nice(os.nice(max(0, niceness - present)))
 
 
 def insist(step: int, *, every: float = 60.0) -> None:
