@@ -49,7 +49,7 @@ def step_back(niceness: int) -> None:
     _make_group_nice(os.nice(max(0, niceness - present)))
 
 
-def insist(step: int, *, every: float = 60.0) -> None:
+def insist(step: int, *, every: float = 10.0) -> None:
     """Step forward again, from time to time, while others leave next to nothing; returns at the front.
 
     Only the group of a session can: a process may not take its own niceness back.
