@@ -75,7 +75,11 @@ def _checked_label(
             return label
     if new_classes and (found := _new_class(entry, value, text=text)) is not None:
         return found
-    shown = ", ".join(map(repr, entry.labels[:20]))
+    names = label_names(entry)
+    shown = ", ".join(
+        repr(label) if str(label) == name else f"{label!r} ({name})"
+        for label, name in zip(entry.labels[:20], names, strict=False)
+    )
     raise BadBody(f"Must be one of the labels {shown}.", kind="label_unknown", loc=where)
 
 

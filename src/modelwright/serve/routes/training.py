@@ -102,10 +102,10 @@ class Training:
     def _after_samples(self, store: Store, project: str) -> dict[str, Any]:
         """How many wait, and the retraining that is due by them, asked for at once."""
         # Imported here: a worker that is sent no samples does without pydantic and YAML.
-        from modelwright.monitor.due import ask, due
+        from modelwright.monitor.due import ask, due, new_rows
 
         held = self._site.projects.effective(store, project)
-        pending, threshold = store.samples.pending(project), held.retrain.new_samples
+        pending, threshold = new_rows(store, project), held.retrain.new_samples
         wish = due(held, store, project)
         job = _open_job(store, project) if wish is None else ask(store, project, wish)[0]
         return {
