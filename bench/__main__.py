@@ -24,6 +24,7 @@ NAMES = (
     "history",
     "products",
     "watching",
+    "delivery",
     "pictures",
     "cardholders",
 )

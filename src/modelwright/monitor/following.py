@@ -15,9 +15,9 @@ from modelwright.errors import StorageFailure
 from modelwright.monitor import wording
 from modelwright.monitor.alarms import Alarm
 from modelwright.monitor.answered import Answered, number, read_answered
+from modelwright.monitor.drawing import picture, shares, write_picture
 from modelwright.monitor.drift import DriftSettings, WindowDrift
 from modelwright.monitor.memory import Memory, Note
-from modelwright.monitor.pictures import picture, shares, write_picture
 from modelwright.monitor.standing import DriftView, StandingAlarm
 from modelwright.monitor.thresholds import Effective
 from modelwright.monitor.together import separation

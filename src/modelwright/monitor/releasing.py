@@ -283,7 +283,7 @@ class Pilot:
             return
         if job.state is JobState.JUDGED:
             self._store.jobs.move(job.id, JobState.PROMOTED, version=live.version)
-        self._tell_once("promoted", live, f"Version {live.version} answers now. {live.reason}")
+        self._tell_once("promoted", live, f"Version {live.version} answers now: {live.reason}")
 
     def _tell_once(self, kind: str, live: ReleaseRecord, message: str) -> None:
         events = self._store.events.list(self._project, kind=kind, limit=20)
