@@ -111,6 +111,11 @@ class Picture(str):
         decode(data)
         return cls._of(data, None, path)
 
+    @property
+    def path(self) -> Path | None:
+        """The file that it lies in, if it was not sent."""
+        return self._path
+
     def data(self) -> bytes:
         """The encoded image itself, of a picture that lies in a file.
 
