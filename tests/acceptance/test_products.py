@@ -9,6 +9,7 @@ import io
 import json
 import re
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -21,6 +22,7 @@ from PIL import Image
 
 from acceptance.catalogue import load, until, write
 from acceptance.program import EXAMPLES, Server, environment, example, run, serving
+from browser import Watched, chromium
 
 pytestmark = pytest.mark.slow
 
@@ -200,6 +202,93 @@ def test_an_id_sent_again_is_known_by_the_picture(server: Server) -> None:
     assert first == again
     other = {**row, "image": base64.b64encode(png(colour="black")).decode()}
     assert httpx.post(f"{server.url}/predict", json={"features": other, "id": "order-1"}).status_code == 409
+
+
+def turned(image: Image.Image) -> bytes:
+    """A picture that says of itself that the camera was held upright, though it lies."""
+    out = io.BytesIO()
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    image.convert("CMYK").rotate(90, expand=True).save(out, "JPEG", exif=exif)
+    return out.getvalue()
+
+
+def animated(image: Image.Image) -> bytes:
+    """A GIF whose first picture is ``image``."""
+    out = io.BytesIO()
+    image.save(out, "GIF", save_all=True, append_images=[Image.new("RGB", image.size, "red")])
+    return out.getvalue()
+
+
+def test_a_picture_is_tried_in_the_browser(server: Server, trained: Path, tmp_path: Path) -> None:
+    """A file is chosen, shown, answered and explained; what cannot be read is told in words."""
+    plain = picture_of(trained, "Watches")
+    with Image.open(io.BytesIO(plain)) as opened:
+        image = opened.convert("RGB")
+    files = {
+        "a watch.jpg": plain,
+        "turned.jpg": turned(image),
+        "moving.gif": animated(image),
+        "broken.jpg": plain[: len(plain) // 2],
+        "notes.png": b"no picture",
+        "bomb.png": png((6000, 6000)),
+        "large.jpg": plain + bytes(11 << 20),
+    }
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+    refused = {
+        "broken.jpg": "the JPEG image is truncated or damaged",
+        "notes.png": "expected an image",
+        "bomb.png": "6000 by 6000 pixels",
+    }
+    with chromium() as browser, Watched(browser, server.url) as watched:
+        page = watched.page
+        page.goto("/dashboard/products/try")
+        for field in page.locator("#try textarea").all():
+            field.fill("")
+
+        def ask(name: str) -> str:
+            page.set_input_files("#try input[type=file]", tmp_path / name)
+            page.click("#try button:not([type=button])")
+            page.wait_for_selector("#answer:not([aria-busy])")
+            page.wait_for_selector("#answer .patches, #answer .problem")
+            return str(page.locator("#answer").inner_text())
+
+        said = ask("a watch.jpg")
+        assert said.startswith("Watches") and "the picture" in said
+        assert page.locator(".preview img").is_visible() and "a watch.jpg" in page.inner_text(".preview p")
+        assert page.locator(".patches rect").count() > 0
+        shape = page.locator(".patches image").evaluate(
+            "each => each.width.baseVal.value / each.height.baseVal.value"
+        )
+        assert ask("turned.jpg").startswith("Watches")
+        again = page.locator(".patches image").evaluate(
+            "each => each.width.baseVal.value / each.height.baseVal.value"
+        )
+        assert again == pytest.approx(shape, rel=0.05)  # upright, as the model sees it
+        assert ask("moving.gif").startswith("Watches")
+        for name, words in refused.items():
+            assert words in ask(name)
+        page.set_input_files("#try input[type=file]", tmp_path / "large.jpg")
+        assert "more than a picture may have" in page.inner_text(".preview p")
+        assert not page.locator("#try").evaluate("form => form.checkValidity()")
+        page.click(".preview button")
+        assert page.locator(".preview").is_hidden() and page.input_value("#try input[type=file]") == ""
+        # What no browser can show is told on the console too, by the browser itself.
+        assert [each for each in watched.wrong if "Failed to load resource" not in each] == []
+        pasted(page, tmp_path)
+
+
+def pasted(page: Any, folder: Path) -> None:
+    """The shell's request, run where the file lies, is answered."""
+    page.set_input_files("#try input[type=file]", folder / "a watch.jpg")
+    page.click("#try button:not([type=button])")
+    page.wait_for_selector("#answer .patches")
+    text = page.locator(".code pre").first.inner_text()
+    done = subprocess.run(["bash", "-c", text], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and json.loads(done.stdout)["prediction"] == "Watches", (
+        done.stdout + done.stderr
+    )
 
 
 def test_rows_of_a_file_are_answered_with_their_pictures(trained: Path) -> None:
