@@ -36,7 +36,8 @@ class Data(Section):
     """Where the rows come from and what they are for."""
 
     source: str | SqlSource = Field(
-        description="File, folder of Parquet, sklearn:NAME, s3://…, or url and query."
+        description="File, folder of Parquet, sklearn:NAME, s3://…, url and query, or synthetic:SCRIPT "
+        "(rows made by a program of the project); of a list the first one that is there."
     )
     target: str | None = Field(default=None, description="Column to predict; none for clustering.")
     id: str | None = Field(default=None, description="Column kept for lineage, never a feature.")

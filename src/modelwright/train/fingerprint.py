@@ -17,6 +17,7 @@ from modelwright import __version__
 from modelwright.data.version import dataset_md5
 from modelwright.project.load import Project
 from modelwright.project.model import SqlSource
+from modelwright.project.sources import MADE, SAMPLE, SYNTHETIC, is_path
 
 LIBRARIES = (
     "numpy",
@@ -38,7 +39,6 @@ LIBRARIES = (
 )
 # Keys that change how a version is described, served, watched or replaced, and nothing of the version itself.
 _ELSEWHERE = {"about", "monitor", "retrain"}
-_SAMPLE = "sklearn:"
 
 
 def environment() -> dict[str, str]:
@@ -147,9 +147,11 @@ def combined(digests: list[str]) -> str:
 def _local(source: str | SqlSource, project: Project) -> Path | None:
     if isinstance(source, SqlSource):
         return None
-    if source.startswith(_SAMPLE):
-        return project.directory / "data" / f"{source.removeprefix(_SAMPLE)}.csv"
-    return None if "://" in source else project.resolve(source)
+    if source.startswith(SAMPLE):
+        return project.directory / "data" / f"{source.removeprefix(SAMPLE)}.csv"
+    if source.startswith(SYNTHETIC):
+        return project.directory / MADE
+    return project.resolve(source) if is_path(source) else None
 
 
 def _without_source(section: Mapping[str, Any]) -> dict[str, Any]:

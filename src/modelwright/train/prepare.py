@@ -22,6 +22,7 @@ from modelwright.data.validate import validate
 from modelwright.data.version import DatasetVersion, version_data
 from modelwright.project.load import Project
 from modelwright.project.model import Decision, SqlSource
+from modelwright.project.sources import SYNTHETIC
 from modelwright.schema.columns import Scalar, TableSchema
 from modelwright.schema.metrics import Task
 from modelwright.schema.profile import Profile
@@ -107,6 +108,8 @@ def read(source: str | SqlSource, part: Part, project: Project, progress: Progre
     progress.stage(Stage.READ)
     path = materialise(source, project_dir=project.directory)
     loaded = read_table(source, base=project.directory, missing=part.data.missing, materialised=path)
+    if isinstance(source, str) and source.startswith(SYNTHETIC):
+        progress.note(f"These rows are not real: {loaded.origin}. What is measured on them is synthetic too.")
     progress.stage(Stage.VERSION)
     version = version_data(path, project.directory)
     return Dataset(version, loaded, image_folders(source, path, project.directory))

@@ -222,7 +222,7 @@ DATA_MISTAKES = [
     ("{source: a, target: t, id: i, drop: [i]}", "'i' is dropped and the identifier."),
     ("{source: a}", "data.target: A classification needs the column to predict."),
     ("{target: t}", "data.source: The key is missing. Write for example: source: data/rows.csv"),
-    ("{source: [a], target: t}", "data.source: A list stands where text or keys and values"),
+    ("{source: [[a]], target: t}", "data.source[0]: This is no source."),
     ("{source: {url: x}, target: t}", "data.source.query: The key is missing."),
     ("{source: a, target: t, split: {test: 20}}", "data.split.test: 20 is out of range. It must be below 1"),
     ("{source: a, target: t, split: 0.3}", "Write: split: {test: 0.3}"),

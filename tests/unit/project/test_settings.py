@@ -96,3 +96,18 @@ def test_an_unknown_variable_is_a_warning(project):
 def test_every_setting_is_described():
     """A setting without a description could not be explained by the config command."""
     assert all(setting.description.endswith(".") for setting in SETTINGS)
+
+
+def test_variables_that_are_read_elsewhere_are_known(project):
+    """Each variable of authentication, traces and alarms is taken; a mis-spelt one is told."""
+    from modelwright.monitor import notify_settings
+    from modelwright.serve.auth.settings import VARIABLES
+    from modelwright.serve.tracing import TRACES
+
+    alarms = [
+        value for value in vars(notify_settings).values() if str(value).startswith("MODELWRIGHT_ALARM_")
+    ]
+    environ = dict.fromkeys([*VARIABLES, *alarms, TRACES], "1")
+    assert not resolve(project, environ=environ).warnings
+    (warning,) = resolve(project, environ={"MODELWRIGHT_OIDC_ISUER": "https://x"}).warnings
+    assert "Did you mean MODELWRIGHT_OIDC_ISSUER?" in warning
