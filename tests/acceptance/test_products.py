@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -23,6 +24,12 @@ from PIL import Image
 from acceptance.catalogue import load, until, write
 from acceptance.program import EXAMPLES, Server, environment, example, run, serving, with_source
 from browser import Watched, chromium
+from modelwright.bundle.kept import KeptPictures
+from modelwright.bundle.pictures import reference
+from modelwright.bundle.read import open_bundle
+from modelwright.project.load import load as load_project
+from modelwright.retrain.additions import Addition
+from modelwright.retrain.dataset import assemble
 
 pytestmark = pytest.mark.slow
 
@@ -42,7 +49,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, catalogue: ModuleType) -> 
     file = project / "project.yaml"
     with_source(project, "../elsewhere/products.csv")
     text = re.sub(r"    - (logistic_regression: .*|kernel_ridge: \{only: text.*)\n", "", file.read_text())
-    file.write_text(text)
+    file.write_text(text.replace("serve: {port: 5000}", "serve: {port: 5000, keep_images: 1d}"))
     done = run("train", project, "--json")
     assert done.code == 0, done.err
     return project
@@ -275,9 +282,37 @@ def test_a_picture_is_tried_in_the_browser(server: Server, trained: Path, tmp_pa
         assert not page.locator("#try").evaluate("form => form.checkValidity()")
         page.click(".preview button")
         assert page.locator(".preview").is_hidden() and page.input_value("#try input[type=file]") == ""
+        ask("a watch.jpg")
+        page.click("#answer a[href*=predictions]")
+        page.click("text=Why this answer?")
+        page.wait_for_selector(".explain .patches")  # the picture was kept, so the log can explain it
+        page.go_back()
         # What no browser can show is told on the console too, by the browser itself.
         assert [each for each in watched.wrong if "Failed to load resource" not in each] == []
         pasted(page, tmp_path)
+
+
+def test_a_labelled_picture_alone_is_learned_from(trained: Path, tmp_path: Path) -> None:
+    """A prediction from a picture alone teaches where the picture was kept; elsewhere it cannot."""
+    project = load_project(trained / "project.yaml")
+    bundle = open_bundle(trained / ".modelwright" / "bundles" / "v1")
+    data = picture_of(trained, "Watches")
+    row = {"product_name": None, "description": None, "image": reference(data)}
+    found = [Addition("prediction:1", row, "Watches", datetime.now(UTC))]
+    work_dirs = {"kept": tmp_path / "one", "gone": tmp_path / "two"}
+    KeptPictures(work_dirs["kept"] / "images").keep(data)
+    notes = {
+        name: assemble(project, bundle, found, job=f"{name:j<32}", work_dir=work_dir, labels_seen=1)
+        for name, work_dir in work_dirs.items()
+    }
+    assert notes["gone"].ids == () and "keep_images" in notes["gone"].left_out[0][1]
+    assert notes["kept"].ids == ("prediction:1",)
+    file = project.resolve(notes["kept"].source)
+    with file.open(encoding="utf-8") as opened:
+        last = list(csv.DictReader(opened))[-1]
+    assert last["category"] == "Watches" and last["product_name"] == ""
+    assert (file.parent / last["image"]).read_bytes() == data
+    file.unlink()
 
 
 def pasted(page: Any, folder: Path) -> None:

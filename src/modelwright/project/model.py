@@ -183,6 +183,11 @@ class Serve(Section):
     threshold: float | dict[str, float] | None = Field(
         default=None, description="Decision threshold of a binary classifier."
     )
+    keep_images: str | float | None = Field(
+        default=None,
+        description="How long images that clients sent are kept, such as 30d, to learn from them once they "
+        "are labelled; default: not at all.",
+    )
     request_log: str | None = Field(
         default=None, description="File that also gets predictions, a line of JSON each."
     )

@@ -86,7 +86,13 @@ def explain_row(bundle: Bundle, row: Any) -> list[Explained]:
     """Why each model answers ``row`` (as clients send it) as it does."""
     reading = bundle.rows.read([row])
     if any(error.type == "image_absent" for error in reading.errors):
-        return [Explained("", problem="The log keeps an image's name, not the image this answer saw.")]
+        return [
+            Explained(
+                "",
+                problem="The log keeps an image's name, not the image this answer saw. With "
+                "serve.keep_images in the project file, images are kept for a while.",
+            )
+        ]
     if reading.errors:
         return [Explained("", problem="The row cannot be read by this version any more.")]
     several = len(bundle.models) > 1

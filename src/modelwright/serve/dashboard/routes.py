@@ -14,6 +14,8 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from modelwright import __version__
+from modelwright.bundle.kept import FOLDER as IMAGES
+from modelwright.bundle.kept import KeptPictures
 from modelwright.errors import ModelwrightError
 from modelwright.serve.auth.principal import ADMIN, PREDICT, READ
 from modelwright.serve.dashboard import (
@@ -222,7 +224,11 @@ class Dashboard:
         ]
         if record is None or not loaded:
             raise NotFound("The version that answered this is not loaded here.")
-        explained = await self._explained(loaded[0], record.inputs)
+        row = record.inputs
+        if room.work_dir is not None:
+            kept = KeptPictures(room.work_dir / IMAGES)
+            row = await asyncio.to_thread(kept.restored, row, loaded[0].inputs)
+        explained = await self._explained(loaded[0], row)
         return await self._rendered("parts/explanation.html", visitor, room, explained=explained)
 
     async def _explained(self, deployment: Any, row: Any) -> Any:
