@@ -101,13 +101,13 @@ def test_every_setting_is_described():
 def test_variables_that_are_read_elsewhere_are_known(project):
     """Each variable of authentication, traces and alarms is taken; a mis-spelt one is told."""
     from modelwright.monitor import notify_settings
-    from modelwright.serve.auth.settings import VARIABLES
+    from modelwright.serve.auth import settings as auth
     from modelwright.serve.tracing import TRACES
 
-    alarms = [
-        value for value in vars(notify_settings).values() if str(value).startswith("MODELWRIGHT_ALARM_")
-    ]
-    environ = dict.fromkeys([*VARIABLES, *alarms, TRACES], "1")
+    named = [value for module in (notify_settings, auth) for value in vars(module).values()]
+    variables = [value for value in named if str(value).startswith("MODELWRIGHT_")]
+    assert auth.ISSUER in variables and notify_settings.WEBHOOK in variables
+    environ = dict.fromkeys([*variables, TRACES], "1")
     assert not resolve(project, environ=environ).warnings
     (warning,) = resolve(project, environ={"MODELWRIGHT_OIDC_ISUER": "https://x"}).warnings
     assert "Did you mean MODELWRIGHT_OIDC_ISSUER?" in warning
