@@ -68,7 +68,7 @@ class EncoderTraining(Section):
         default=None, ge=1, le=1000, description="Looks at each picture, at most; default by their number."
     )
     time: str | float = Field(
-        default="10m", description="Longest time, seconds or a length such as 90s, 10m, 1h."
+        default="30m", description="Longest time, seconds or a length such as 90s, 10m, 1h."
     )
 
 
