@@ -31,6 +31,7 @@ LIBRARIES = (
     "onnxruntime",
     "optuna",
     "scipy",
+    "torch",
     "pandas",
     "pyarrow",
     "mlflow",
@@ -115,10 +116,11 @@ def shaping(file: Mapping[str, Any]) -> dict[str, Any]:
 def _encoders(project: Project) -> dict[str, str]:
     """The content hashes of encoders that the project names, by path; what is not there has none."""
     parts = [project.file.features, *(model.features for model in project.file.models.values())]
-    paths = {feature.encoder for features in parts for feature in features.values() if feature.encoder}
-    files = {path: project.resolve(path) for path in sorted(paths)}
+    files = {each.encoder_file for features in parts for each in features.values()}
+    paths = {path for path in files if path is not None}
+    found = {path: project.resolve(path) for path in sorted(paths)}
     return {
-        path: hashlib.sha256(file.read_bytes()).hexdigest() for path, file in files.items() if file.is_file()
+        path: hashlib.sha256(file.read_bytes()).hexdigest() for path, file in found.items() if file.is_file()
     }
 
 

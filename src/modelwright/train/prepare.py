@@ -27,7 +27,7 @@ from modelwright.schema.columns import Scalar, TableSchema
 from modelwright.schema.metrics import Task
 from modelwright.schema.profile import Profile
 from modelwright.train.catalogue import available_cores
-from modelwright.train.encoders import fit_encoder
+from modelwright.train.encoders import Goal, fit_encoder
 from modelwright.train.errors import SettingsInvalid
 from modelwright.train.evaluate import default_metric
 from modelwright.train.fit import Proof
@@ -139,7 +139,8 @@ def prepare(dataset: Dataset, part: Part, project: Project, progress: Progress) 
     sides = split(found.table, _identity(found), part.data.split, target, part.task)
     _with_strangers(found, sides.train)
     train, test = Rows(found.columns, sides.train), Rows(found.columns, sides.test)
-    encoder = fit_encoder(found.features, train, part, project)
+    goal = Goal(None if target is None else target[sides.train], len(labels))
+    encoder = fit_encoder(found.features, train, goal, part, project, progress)
     material = _material(found, part, labels, target, sides, encoder)
     return Prepared(
         part=part,
