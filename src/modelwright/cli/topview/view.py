@@ -32,6 +32,7 @@ def facts(between: Between) -> dict[str, Any]:
         "p99": between.quantile(_DURATION, 0.99),
         "routes": list(_routes(between)),
         "log_bytes": after.sum("modelwright_log_journal_bytes"),
+        "log_waiting_bytes": after.sum("modelwright_log_waiting_bytes"),
         "log_segments": after.sum("modelwright_log_segments"),
         "processes": list(_processes(between)),
     }
@@ -86,9 +87,10 @@ def view(found: dict[str, Any], url: str, *, now: float | None = None) -> Render
     for model in found["models"]:
         parts += [_model_line(model), *_answer_lines(model), Text("")]
     parts += [*_route_lines(found["routes"]), Text(""), _process_table(found["processes"]), Text("")]
-    # A worker's segment has its full size from its beginning: this is room taken, not rows waiting.
-    held = f"{size(found['log_bytes'])} on disk in {found['log_segments']:.0f} segments"
-    parts.append(Text.assemble(("journals of the prediction log: ", "dim"), held))
+    waiting = found["log_waiting_bytes"]
+    held = f"{size(found['log_bytes'])} in {found['log_segments']:.0f} segments"
+    late = (f", {size(waiting)} wait for the store", "bold yellow") if waiting else ""
+    parts.append(Text.assemble(("journals of the prediction log: ", "dim"), held, late))
     return Group(*parts)
 
 
