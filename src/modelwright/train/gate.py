@@ -76,13 +76,14 @@ def judge(models: Sequence[Judged]) -> Decision:
 
 def _parity(model: Judged, reasons: _Reasons) -> None:
     parity = model.parity
-    sentence = (
-        f"The exported model answers as the trained one did: {parity.labels_differ} labels differ on "
-        f"{parity.rows:,} rows, numbers by at most {parity.max_difference:.1g}."
-        if parity.holds
-        else f"The exported model answers otherwise than the trained one: {parity.labels_differ} labels "
-        f"differ on {parity.rows:,} rows, numbers by up to {parity.max_difference:.2g}."
+    how = "as the trained one did" if parity.holds else "otherwise than the trained one"
+    most = f"at most {parity.max_difference:.1g}" if parity.holds else f"up to {parity.max_difference:.2g}"
+    differ = (
+        f"numbers differ by {most} on {parity.rows:,} rows"
+        if model.task is Task.REGRESSION
+        else f"{parity.labels_differ} labels differ on {parity.rows:,} rows, numbers by {most}"
     )
+    sentence = f"The exported model answers {how}: {differ}."
     reasons.add(
         model.name,
         "parity",
