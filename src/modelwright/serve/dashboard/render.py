@@ -90,8 +90,10 @@ _METRICS = {
 
 
 def metric(name: str) -> str:
-    """A metric as its field writes it."""
-    return _METRICS.get(name, name.replace("_", " "))
+    """A metric as its field writes it; of one of several models, which."""
+    model, _, metric = name.rpartition(".")
+    words = _METRICS.get(metric, metric.replace("_", " "))
+    return f"{model}: {words}" if model else words
 
 
 def percent(share: float | None) -> str:
