@@ -11,20 +11,17 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
-from serving import IRIS, NAMED_SETOSA, SETOSA, Server, release, stored, write_iris_bundle
+from modelwright.store.records import JobState
+from serving import IRIS, NAMED_SETOSA, PROJECT, SETOSA, Server, iris_project, stored
 
 VIRGINICA = [6.3, 3.3, 6.0, 2.5]
-PROJECT = "name: iris\ndata: {source: 'sklearn:iris', target: species}\nretrain: {new_samples: 10}\n"
+RETRAINED = f"{PROJECT}retrain: {{new_samples: 10}}\n"
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project with one released version."""
-    folder = tmp_path_factory.mktemp("iris")
-    (folder / "project.yaml").write_text(PROJECT)
-    work_dir = folder / ".modelwright"
-    release(work_dir, 1, write_iris_bundle(work_dir / "bundles" / "v1"))
-    return folder
+    return iris_project(tmp_path_factory.mktemp("iris"), file=RETRAINED)
 
 
 @pytest.fixture(scope="module")
@@ -128,10 +125,58 @@ def test_a_truth_is_stored_for_its_prediction(server: Server) -> None:
     assert id in {each["prediction_id"] for each in labelled["predictions"]}
     wrong = server.client.post("/feedback", json={"prediction_id": id, "target": "rose"})
     assert wrong.status_code == 400
-    assert wrong.json()["details"][0]["type"] == "label_unknown"
+    (problem,) = wrong.json()["details"]
+    assert (problem["type"], problem["input"]) == ("label_unknown", "rose")
+    assert problem["msg"] == "Must be one of the labels 0 (setosa), 1 (versicolor), 2 (virginica)."
+    assert server.client.post("/feedback", json={"prediction_id": id, "target": True}).status_code == 400
     orphan = server.client.post("/feedback", json={"prediction_id": "nobody", "target": 0})
     assert (orphan.status_code, orphan.json()["outcome"]) == (202, "orphan")
     assert server.client.post("/feedback", json={"target": 0}).status_code == 400
+
+
+def test_the_listing_names_every_route(server: Server) -> None:
+    """What GET / lists is what there is, but for the parts of pages and what versions repeat."""
+    listed = set(server.client.get("/").json()["endpoints"])
+    document = server.client.get("/openapi.json").json()["paths"]
+    described = {
+        f"{method.upper()} {path.replace('/models/iris', '/models/{name}')}"
+        for path, operations in document.items()
+        for method in operations
+        if method != "parameters"
+    }
+    assert described <= listed
+    assert listed - described == {"GET /dashboard", "GET /docs", "GET /openapi.json"}
+
+
+def test_a_mis_spelt_filter_is_refused(server: Server) -> None:
+    """A parameter that would do nothing is told, with those there are."""
+    for path in ("/predictions/history?labeled=true", "/versions?limt=3"):
+        refused = server.client.get(path)
+        assert refused.status_code == 400
+        assert refused.json()["details"][0]["loc"][0] == "query"
+        assert "limit" in refused.json()["details"][0]["msg"]
+
+
+def test_a_row_that_is_refused_is_shown_as_it_came(server: Server) -> None:
+    """The input of an error is JSON as it was sent, not a description of it."""
+    (problem,) = server.client.post("/predict", json={"features": [5.1, "x", None]}).json()["details"]
+    assert problem["input"] == [5.1, "x", None]
+    (problem,) = server.client.post("/predict", json={"features": [0] * 400}).json()["details"]
+    assert problem["input"] == [*[0] * 20, "and 380 more"]
+
+
+def test_the_methods_of_a_path_are_told(server: Server) -> None:
+    """405 names every method that any route of the path takes."""
+    refused = server.client.request("DELETE", "/thresholds")
+    assert refused.status_code == 405
+    assert refused.headers["allow"] == "GET, HEAD, POST"
+
+
+def test_the_index_lists_what_is_ready(server: Server) -> None:
+    """V2's repository index takes no body or an object, and with ready only what may be asked."""
+    for body in (b"", b"{}", b'{"ready": true}'):
+        assert server.client.post("/v2/repository/index", content=body).json()[0]["state"] == "READY"
+    assert server.client.post("/v2/repository/index", content=b"[]").status_code == 400
 
 
 def test_truths_in_every_form_and_what_became_of_them(server: Server) -> None:
@@ -185,6 +230,10 @@ def test_samples_are_stored_for_training(server: Server, project: Path) -> None:
 
 def test_a_wish_to_retrain_becomes_a_job(server: Server, project: Path) -> None:
     """``/trigger_retrain`` writes a job that waits."""
+    with stored(project / ".modelwright") as store:
+        for waiting in store.jobs.list("iris"):  # samples of the tests before may have asked for one
+            if waiting.state is JobState.QUEUED:
+                store.jobs.move(waiting.id, JobState.CANCELLED)
     reply = server.client.post("/trigger_retrain", json={"reason": "new season"})
     assert reply.status_code == 202
     with stored(project / ".modelwright") as store:

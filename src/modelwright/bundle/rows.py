@@ -25,6 +25,7 @@ from modelwright.schema.columns import Kind, TableSchema
 _BULK = 16  # from this many rows on, a column of plain numbers is checked as an array
 _MOST_EXTRAS = 10
 _LONGEST_INPUT = 200
+_MOST_ITEMS = 20
 _PLAIN_NUMBERS = frozenset({int, float})
 
 
@@ -309,8 +310,11 @@ def _bulk_numbers(reader: NumberReader, values: list[Any]) -> np.ndarray | None:
     return numbers if fine.all() else None
 
 
-def _shown(value: Any) -> Any:
-    """``value`` as JSON can carry it, shortened."""
+def _shown(value: Any, *, depth: int = 1) -> Any:
+    """``value`` as JSON can carry it, shortened; of what is nested only the first level."""
+    if depth and isinstance(value, list | tuple):
+        shown = [_shown(each, depth=depth - 1) for each in value[:_MOST_ITEMS]]
+        return [*shown, f"and {len(value) - _MOST_ITEMS} more"] if len(value) > _MOST_ITEMS else shown
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, float):

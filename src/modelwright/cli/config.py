@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from modelwright.cli import thresholds
@@ -33,7 +34,7 @@ def command(terminal: Terminal, path: str | None) -> None:
     """
     from modelwright.project.load import load
     from modelwright.project.mistakes import ProjectNotFound
-    from modelwright.project.settings import resolve
+    from modelwright.project.settings import further_variables, resolve
 
     try:
         project = load(path)
@@ -46,10 +47,13 @@ def command(terminal: Terminal, path: str | None) -> None:
     for warning in settings.warnings:
         terminal.warn(warning)
     held = [] if project is None else _thresholds(terminal, project, settings)
+    further = further_variables(os.environ)
 
     def show() -> None:
-        rows = [(entry.name, entry.shown, entry.source, entry.variable) for entry in settings.entries]
-        terminal.table(plain_table(("setting", "value", "source", "environment variable"), rows))
+        _show_settings(terminal, settings)
+        if further:
+            terminal.print("\nAlso set in the environment:")
+            terminal.print("\n".join(f"  {name}" for name in further))
         if held:
             terminal.print()
             thresholds.show(terminal, held)
@@ -63,8 +67,29 @@ def command(terminal: Terminal, path: str | None) -> None:
         }
         for entry in settings.entries
     }
-    told = {"settings": data, "thresholds": thresholds.as_json(held), "warnings": list(settings.warnings)}
+    told = {
+        "settings": data,
+        "also_set": further,
+        "thresholds": thresholds.as_json(held),
+        "warnings": list(settings.warnings),
+    }
     terminal.result(told, show)
+
+
+def _show_settings(terminal: Terminal, settings: Settings) -> None:
+    """The table; where the terminal is too narrow for paths in one line, without what can be derived."""
+    rows = [(entry.name, entry.shown, entry.source, entry.variable) for entry in settings.entries]
+    titles = ("setting", "value", "source", "environment variable")
+    widths = (max(map(len, column)) + 2 for column in zip(titles, *rows, strict=True))
+    if sum(widths) <= terminal.console().width + 2:
+        terminal.table(plain_table(titles, rows))
+        return
+    terminal.table(
+        plain_table(
+            ("setting", "source", "value"), [(name, source, value) for name, value, source, _ in rows]
+        )
+    )
+    terminal.print("\nVariables: MODELWRIGHT_ and the name in capitals.")
 
 
 def _thresholds(terminal: Terminal, project: Project, settings: Settings) -> Sequence[Threshold]:

@@ -9,7 +9,7 @@ import click
 
 from modelwright.cli.progress import working
 from modelwright.cli.terminal import Terminal, plain_table
-from modelwright.cli.verb import project_option, verb
+from modelwright.cli.verb import project_option, rows_form_option, verb
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from modelwright.monitor.drift import Finding, WindowDrift
     from modelwright.monitor.together import Separation
 
-_IN = ("csv", "tsv", "json", "jsonl", "parquet")
 _SHOWN = 15
 
 
@@ -42,13 +41,7 @@ _SHOWN = 15
 @click.option(
     "--version", type=click.IntRange(1), metavar="N", help="With this version's, not the live one's."
 )
-@click.option(
-    "--from",
-    "source_form",
-    type=click.Choice(_IN),
-    metavar="FORM",
-    help=f"Form of the rows: {', '.join(_IN)}.",
-)
+@rows_form_option
 @click.option(
     "--against",
     type=click.Path(exists=True, dir_okay=False),

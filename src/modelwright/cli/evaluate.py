@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from modelwright.cli.asking import api_key_option
 from modelwright.cli.progress import working
 from modelwright.cli.terminal import Terminal, plain_table
-from modelwright.cli.verb import project_option, verb
+from modelwright.cli.verb import project_option, rows_form_option, verb
 from modelwright.errors import ExitCode, ModelwrightError
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from modelwright.train.live_report import Report
 
 LOG = "predictions_log.txt"
-_IN = ("csv", "tsv", "json", "jsonl", "parquet")
 
 
 class RowsRefused(ModelwrightError):
@@ -50,10 +50,9 @@ class RowsRefused(ModelwrightError):
 @click.argument("url")
 @click.option(
     "--data",
-    required=True,
     metavar="FILE",
     type=click.Path(),
-    help="Labelled rows: CSV, TSV, JSON, JSON lines or Parquet.",
+    help="Labelled rows: CSV, TSV, JSON, JSON lines or Parquet. Default: the project's data.",
 )
 @click.option("--target", metavar="COLUMN", help="Column with the truth. Default: the project's target.")
 @click.option(
@@ -90,25 +89,14 @@ class RowsRefused(ModelwrightError):
 @click.option(
     "--output", default="", metavar="NAME", help="Which answer, where several models answer together."
 )
-@click.option(
-    "--api-key",
-    envvar="MODELWRIGHT_API_KEY",
-    metavar="KEY",
-    help="API key or token; better in MODELWRIGHT_API_KEY, which no process list shows.",
-)
-@click.option(
-    "--from",
-    "source_form",
-    type=click.Choice(_IN),
-    metavar="FORM",
-    help=f"Form of the rows: {', '.join(_IN)}.",
-)
+@api_key_option
+@rows_form_option
 @project_option
 def command(
     terminal: Terminal,
     *,
     url: str,
-    data: str,
+    data: str | None,
     target: str | None,
     sample: int,
     seed: int | None,
@@ -133,6 +121,7 @@ def command(
     from modelwright.train.live_report import Report, append, judge
 
     known = _project(project)
+    data = data or _data_of(known)
     wanted = [_floor(each) for each in floors]
     seed = secrets.randbelow(2**31) if seed is None else seed
     with working(terminal, f"Reading {data}") as work:
@@ -174,6 +163,15 @@ def _project(path: str | None) -> Project | None:
         if path is not None:
             raise
         return None
+
+
+def _data_of(project: Project | None) -> str:
+    """The file with the project's own rows."""
+    from modelwright.data.load import materialise
+
+    if project is None:
+        raise click.UsageError("Name labelled rows with --data, or their project with --project.")
+    return str(materialise(project.file.data.source, project_dir=project.directory))
 
 
 def _labelled(

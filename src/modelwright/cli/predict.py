@@ -11,7 +11,7 @@ import click
 
 from modelwright.cli.progress import working
 from modelwright.cli.terminal import Terminal
-from modelwright.cli.verb import project_option, verb
+from modelwright.cli.verb import project_option, rows_form_option, verb
 
 if TYPE_CHECKING:
     from modelwright.bundle.read import Bundle
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from modelwright.cli.reading import Watch
     from modelwright.cli.rows_in import Row
 
-_IN = ("csv", "tsv", "json", "jsonl", "parquet")
 _OUT = ("table", "csv", "tsv", "json", "jsonl", "parquet")
 
 
@@ -52,13 +51,7 @@ _OUT = ("table", "csv", "tsv", "json", "jsonl", "parquet")
     metavar="FORM",
     help=f"Form of the answers: {', '.join(_OUT)}.",
 )
-@click.option(
-    "--from",
-    "source_form",
-    type=click.Choice(_IN),
-    metavar="FORM",
-    help=f"Form of the rows: {', '.join(_IN)}.",
-)
+@rows_form_option
 @click.option("--skip-invalid", is_flag=True, help="Leave out rows that do not fit, and say how many.")
 def command(
     terminal: Terminal,

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 @click.option(
     "--workers", type=click.IntRange(1, 64), help="Server processes. Default: a core each, up to four."
 )
-@click.option("--log-format", type=click.Choice(["text", "json"]), default="text", help="Form of the log.")
+@click.option("--log-format", type=click.Choice(["text", "json"]), help="Form of the log. Default: text.")
 @click.option(
     "--durability",
     type=click.Choice(["disk", "memory"]),
@@ -78,7 +78,7 @@ def command(
     port: int | None,
     host: str | None,
     workers: int | None,
-    log_format: str,
+    log_format: str | None,
     durability: str,
     keep_days: float | None,
     keep_rows: int | None,
@@ -112,7 +112,12 @@ def command(
     if container is not None:
         bundles, host, insecure = (str(container.bundle),), host or "0.0.0.0", True  # noqa: S104
         port, workers = port or container.port, workers or container.workers
-    flags: dict[str, object] = {"port": port or None, "host": host, "workers": workers}
+    flags: dict[str, object] = {
+        "port": port or None,
+        "host": host,
+        "workers": workers,
+        "log_format": log_format,
+    }
     targets, settings, threshold = _targets(terminal, paths, bundles, flags)
     if no_retrain:
         targets = [msgspec.structs.replace(target, retrain=False) for target in targets]
@@ -120,7 +125,6 @@ def command(
         targets,
         settings,
         port=port,
-        log_format=log_format,
         sync=durability == "disk",
         keep_days=keep_days,
         keep_rows=keep_rows,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from modelwright.cli.progress import Bar, drawable
 from modelwright.cli.terminal import notice, plain_table
 from modelwright.figures import duration, size
+from modelwright.train.progress import Silent
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -149,7 +150,7 @@ def _spelled(value: float | None, spell: Callable[[float], str]) -> str:
     return "" if value is None else spell(value)
 
 
-class _Silenced:
+class _Silenced(Silent):
     """Draws nothing."""
 
     def __enter__(self) -> _Silenced:
@@ -157,24 +158,6 @@ class _Silenced:
 
     def __exit__(self, *_: object) -> None:
         return None
-
-    def stage(self, stage: Stage, note: str = "") -> None:
-        """Says nothing."""
-
-    def note(self, message: str) -> None:
-        """Says nothing."""
-
-    def candidates(self, names: Sequence[str]) -> None:
-        """Says nothing."""
-
-    def candidate_started(self, name: str) -> None:
-        """Says nothing."""
-
-    def trial(self, name: str, number: int, total: int, best: float | None) -> None:
-        """Says nothing."""
-
-    def candidate_finished(self, name: str, row: dict[str, Any]) -> None:
-        """Says nothing."""
 
 
 class _Drawn:

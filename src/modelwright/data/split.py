@@ -21,6 +21,8 @@ from modelwright.errors import ExitCode, ModelwrightError
 from modelwright.project import model
 from modelwright.schema.metrics import Task
 
+_LEAST_KINDS = 2  # rows that are alike are validated on together: of one kind only, none would be fitted on
+
 
 class SplitImpossible(ModelwrightError):
     """The rows cannot be parted as the project asks."""
@@ -58,8 +60,8 @@ def split(
         task: What is trained.
 
     Raises:
-        SplitImpossible: A side would be empty, a class would be missing in training, or the time or
-            group is missing in some rows.
+        SplitImpossible: A side would be empty, a class would be missing in training, the rows of
+            training would be all alike, or the time or group is missing in some rows.
     """
     hashes = row_hashes(arrays.values())
     units, first, unit = np.unique(hashes, return_index=True, return_inverse=True)
@@ -79,6 +81,11 @@ def split(
         np.flatnonzero(~test & ~left_out), np.flatnonzero(test), np.flatnonzero(left_out), duplicates
     )
     _check(result, codes, settings)
+    if len(np.unique(unit[result.train])) < _LEAST_KINDS:
+        raise SplitImpossible(
+            f"Only {len(units):,} of {len(unit):,} rows differ in more than the target: too few to learn.",
+            "Add columns that tell rows apart, or see what was left out and why: modelwright data show.",
+        )
     return result
 
 

@@ -17,14 +17,14 @@ from modelwright.project.mistakes import suggest
 from modelwright.schema.urls import mask_url
 
 PREFIX = "MODELWRIGHT_"
-_READ_BY_SERVING = (
-    "MODELWRIGHT_API_KEY",
-    "MODELWRIGHT_AUTH",
-    "MODELWRIGHT_OIDC_",
-    "MODELWRIGHT_ALARM_",
-    "MODELWRIGHT_BUNDLE",
-    "MODELWRIGHT_DELIVER",
-)  # described where it reads them
+READ_ELSEWHERE = (
+    *("API_KEY", "BUNDLE", "DELIVER", "AUTH_RATE", "AUTH_BURST"),
+    *("OIDC_ISSUER", "OIDC_AUDIENCE", "OIDC_JWKS_URL", "OIDC_ALGORITHMS", "OIDC_LEEWAY"),
+    *("OIDC_TOKEN_USE", "OIDC_RESOURCE", "OIDC_GROUPS", "OIDC_GROUPS_CLAIM"),
+    *("ALARM_WEBHOOK", "ALARM_WEBHOOK_SECRET", "ALARM_SLACK", "ALARM_SMTP", "ALARM_EMAIL_TO"),
+    *("ALARM_EMAIL_FROM", "ALARM_COMMAND", "ALARM_KINDS", "ALARM_REPEAT"),
+)
+"""Variables, without their prefix, that are described and checked where they are read."""
 LOG_LEVELS = ("debug", "info", "warning", "error")
 LOG_FORMATS = ("text", "json")
 
@@ -73,6 +73,8 @@ class Settings:
         log_level: Least severity that is logged.
         log_format: "text" or "json".
         bundles_url: Object storage that bundles are kept in, too; empty for none.
+        auth: Who may ask a server: "off", "keys", "oidc" or "keys,oidc"; checked where it is used.
+        traces: Whether OpenTelemetry traces are sent, as it was written; checked where it is used.
         entries: All of them with their sources.
         warnings: What is odd about the environment, sentences.
     """
@@ -86,6 +88,8 @@ class Settings:
     log_level: str
     log_format: str
     bundles_url: str
+    auth: str
+    traces: str
     entries: tuple[Entry, ...]
     warnings: tuple[str, ...] = ()
 
@@ -121,6 +125,10 @@ def _one_of(words: Sequence[str]) -> Callable[[str], str]:
         return word
 
     return parse
+
+
+def _word(value: str) -> str:
+    return value.strip().lower() or "off"
 
 
 def _url(value: str) -> str:
@@ -195,6 +203,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("log_level", _one_of(LOG_LEVELS), "info", "Least severity that is logged."),
     Setting("log_format", _one_of(LOG_FORMATS), "text", "How the server logs: for people or as JSON lines."),
     Setting("bundles_url", _bucket, "", "Object storage (s3://…) for bundles, where servers fetch them."),
+    Setting("auth", _word, "off", "Who may ask a server: off, keys, oidc, or keys,oidc."),
+    Setting("traces", _word, "off", "Whether the server sends OpenTelemetry traces: on or off."),
 )
 
 
@@ -267,14 +277,19 @@ def _parsed(setting: Setting, text: str, source: str) -> str | int:
         raise ValueError(f"{source}: '{mask_url(text)}' {error}.") from None
 
 
+def further_variables(environ: Mapping[str, str]) -> list[str]:
+    """The variables that are set and read elsewhere, by name: some of them hold secrets."""
+    return sorted(PREFIX + name for name in READ_ELSEWHERE if PREFIX + name in environ)
+
+
 def _odd_variables(environ: Mapping[str, str]) -> Sequence[str]:
     known = [setting.variable for setting in SETTINGS]
-    mine = (name for name in environ if name.startswith(PREFIX) and not name.startswith(_READ_BY_SERVING))
-    odd = sorted(name for name in mine if name not in known)
-    return [_odd(name, known) for name in odd]
+    others = [PREFIX + name for name in READ_ELSEWHERE]
+    odd = sorted(name for name in environ if name.startswith(PREFIX) and name not in (*known, *others))
+    return [_odd(name, known, others) for name in odd]
 
 
-def _odd(name: str, known: Sequence[str]) -> str:
-    meant = suggest(name.removeprefix(PREFIX), [other.removeprefix(PREFIX) for other in known])
+def _odd(name: str, known: Sequence[str], others: Sequence[str]) -> str:
+    meant = suggest(name.removeprefix(PREFIX), [other.removeprefix(PREFIX) for other in (*known, *others)])
     remedy = f"Did you mean {PREFIX}{meant}?" if meant else f"Known: {', '.join(known)}."
     return f"The environment variable {name} is not known and does nothing. {remedy}"

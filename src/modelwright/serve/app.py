@@ -11,7 +11,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
 
 from modelwright.errors import ModelwrightError
 from modelwright.serve.auth.principal import ADMIN, FEEDBACK, READ, RETRAIN
@@ -168,9 +168,19 @@ def _no_route(site: Site) -> Callable[[Request, Exception], Awaitable[Response]]
         }
         site.meter.unrouted(error.status_code)
         message = words.get(error.status_code, str(error.detail))
-        return json_response({"error": message}, status=error.status_code, headers=error.headers)
+        headers = error.headers if error.status_code != 405 else {"allow": ", ".join(_methods(request))}
+        return json_response({"error": message}, status=error.status_code, headers=headers)
 
     return told
+
+
+def _methods(request: Request) -> list[str]:
+    """The methods of every route that takes this path; the router itself names the first route's only."""
+    found: set[str] = set()
+    for route in request.app.routes:
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
+            found |= route.methods or set()
+    return sorted(found)
 
 
 async def _gone(_request: Request, _error: Exception) -> Response:

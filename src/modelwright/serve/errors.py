@@ -49,10 +49,17 @@ class BadBody(ServeError):
 
     status = 400
 
-    def __init__(self, message: str, *, kind: str = "json_invalid", loc: tuple[Any, ...] = ("body",)) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        kind: str = "json_invalid",
+        loc: tuple[Any, ...] = ("body",),
+        given: object = None,
+    ) -> None:
         super().__init__(
             "Input validation failed",
-            problems=({"loc": list(loc), "msg": message, "type": kind, "input": None},),
+            problems=({"loc": list(loc), "msg": message, "type": kind, "input": clip(given)},),
         )
 
 
@@ -210,10 +217,11 @@ def error_document(error: ModelwrightError) -> dict[str, Any]:
 
 
 def clip(value: object, most: int = 200) -> object:
-    """``value`` short enough to be sent back in an error."""
+    """``value`` short enough to be sent back in an error; what is nested and long becomes text."""
     if isinstance(value, str):
         return value if len(value) <= most else value[:most] + "…"
     if value is None or isinstance(value, bool | int | float):
         return value
-    text = msgspec.json.encode(value, enc_hook=repr).decode(errors="replace")
-    return text if len(text) <= most else text[:most] + "…"
+    encoded = msgspec.json.encode(value, enc_hook=repr)
+    text = encoded.decode(errors="replace")
+    return msgspec.json.decode(encoded) if len(text) <= most else text[:most] + "…"

@@ -10,7 +10,10 @@ from time import time_ns
 from modelwright.serve.errors import BadId
 
 LONGEST = 128
-_GIVEN = re.compile(r"[!#-.0-\[\]-~]{1,128}")  # printable ASCII without space, quote, slash, backslash
+CHARACTER = r"[!#-.0-\[\]-~]"
+"""What an id is made of: printable ASCII without space, quote, slash, backslash."""
+
+_GIVEN = re.compile(f"{CHARACTER}{{1,{LONGEST}}}")
 _VARIANT = 2 << 14
 _SEQUENCE = 0xFFF
 _COUNTERS = tuple(f"{number:03x}-" for number in range(_SEQUENCE + 1))

@@ -163,7 +163,7 @@ def _truths(one: Served, row: Json) -> Json:
     feedback: Json = {
         "type": "object",
         "required": ["prediction_id", "target"],
-        "properties": {"prediction_id": {"type": "string"}, "target": target},
+        "properties": {"prediction_id": schemas.ID | {"description": "Of the answer."}, "target": target},
     }
     sample: Json = {
         "type": "object",
@@ -288,7 +288,8 @@ def _v2(served: Sequence[Served]) -> Json:
         "/v2/health/live": {"get": routes.get("Open Inference", "The process answers")},
         "/v2/health/ready": {"get": routes.get("Open Inference", "It may be sent requests", "503")},
         "/v2/repository/index": {
-            "post": routes.get("Open Inference", "The models there are") | {"requestBody": routes.anything()}
+            "post": routes.get("Open Inference", "The models there are", "400", "413")
+            | {"requestBody": routes.anything()}
         },
     }
     for one in served:

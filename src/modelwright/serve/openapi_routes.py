@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from modelwright.serve import openapi_schemas as schemas
+from modelwright.serve.ids import CHARACTER, LONGEST
 
 Json = dict[str, Any]
 
@@ -70,8 +71,8 @@ REQUEST_ID = parameter(
     "X-Request-Id",
     "An id of your own, as `id` in the body.",
     where="header",
-    maxLength=100,
-    pattern="^[0-9A-Za-z._-]+$",
+    maxLength=LONGEST,
+    pattern=f"^{CHARACTER}*$",
 )
 _LIMIT = parameter("limit", "How many at most.", where="query", type="integer", minimum=1, maximum=1000)
 
@@ -140,7 +141,9 @@ OPERATIONS: dict[str, Json] = {
                 parameter(
                     "labelled", "Only those whose truth is known, or is not.", where="query", type="boolean"
                 ),
-                parameter("version", "Only this version's.", where="query", type="integer", minimum=1),
+                parameter(
+                    "version", "Only this version's.", where="query", type="integer", minimum=1, maximum=10**9
+                ),
                 parameter("since", "From this time on.", where="query", format="date-time"),
                 parameter("until", "Before this time.", where="query", format="date-time"),
                 MODEL,

@@ -11,6 +11,8 @@ from modelwright.bundle.answers import label_names
 from modelwright.bundle.format import ModelEntry
 from modelwright.schema.columns import Column, Kind, Scalar, TableSchema
 from modelwright.schema.metrics import Task
+from modelwright.serve.ids import CHARACTER, LONGEST
+from modelwright.serve.protocols.tensors import DATATYPES
 from modelwright.serve.protocols.v2_replies import datatype_of
 
 Json = dict[str, Any]
@@ -23,13 +25,14 @@ _TYPES: dict[Kind, Json] = {
     Kind.IMAGE: {"type": "string", "contentEncoding": "base64"},
 }
 _NUMBERS = frozenset({Kind.NUMERIC, Kind.INTEGER})
-_ID: Json = {
-    "type": "string",
+ID: Json = {
+    "type": ["string", "integer", "null"],
     "minLength": 1,
-    "maxLength": 100,
-    "pattern": "^[0-9A-Za-z._-]+$",
-    "description": "An id of your own.",
+    "maxLength": LONGEST,
+    "pattern": f"^{CHARACTER}+$",
+    "description": "An id of your own; in a batch its rows are id.0, id.1 and so on.",
 }
+"""What a client may call its request; ``ids.given_id`` holds to it."""
 
 
 def ref(name: str) -> Json:
@@ -52,15 +55,21 @@ def request(row_name: str, schema: TableSchema) -> Json:
     one: Json = {"anyOf": [ref(row_name), listed]}
     return {
         "anyOf": [
-            {"type": "object", "required": ["features"], "properties": {"features": one, "id": _ID}},
-            {
-                "type": "object",
-                "required": ["instances"],
-                "properties": {"instances": {"type": "array", "minItems": 1, "items": one}, "id": _ID},
-            },
-            {"type": "object", "required": ["input"], "properties": {"input": ref(row_name), "id": _ID}},
+            _under("features", one),
+            _under("instances", {"type": "array", "minItems": 1, "items": one}),
+            _under("input", ref(row_name)),
             ref(row_name),
         ]
+    }
+
+
+def _under(key: str, rows: Json) -> Json:
+    """Rows under a key, beside which an id may stand and nothing else."""
+    return {
+        "type": "object",
+        "required": [key],
+        "properties": {key: rows, "id": ID},
+        "additionalProperties": False,
     }
 
 
@@ -265,14 +274,15 @@ MLFLOW: Json = {
             "required": ["data"],
             "properties": {
                 "columns": {"type": "array", "items": {"type": "string"}},
-                "data": {"type": "array", "items": {"type": "array"}},
+                "data": {"type": "array", "minItems": 1, "items": {"type": "array"}},
             },
         },
-        "dataframe_records": {"type": "array", "items": {"type": "object"}},
-        "instances": {"type": "array", "items": {"type": ["object", "array"]}},
+        "dataframe_records": {"type": "array", "minItems": 1, "items": {"type": "object"}},
+        "instances": {"type": "array", "minItems": 1, "items": {"type": ["object", "array"]}},
         "inputs": {"type": ["object", "array"]},
         "params": {"type": "object", "properties": {"details": {"type": "boolean"}}},
     },
+    "additionalProperties": False,
 }
 PREDICTIONS: Json = {
     "type": "object",
@@ -283,7 +293,7 @@ INFER: Json = {
     "type": "object",
     "required": ["inputs"],
     "properties": {
-        "id": _ID,
+        "id": ID | {"minLength": 0},
         "inputs": {
             "type": "array",
             "minItems": 1,
@@ -291,14 +301,14 @@ INFER: Json = {
                 "type": "object",
                 "required": ["name", "shape", "datatype"],
                 "properties": {
-                    "name": {"type": "string"},
+                    "name": {"type": "string", "minLength": 1},
                     "shape": {"type": "array", "items": {"type": "integer", "minimum": 0}},
-                    "datatype": {"type": "string"},
+                    "datatype": {"enum": list(DATATYPES)},
                     "data": {"type": "array"},
                 },
             },
         },
-        "outputs": {"type": "array", "items": {"type": "object", "required": ["name"]}},
+        "outputs": {"type": ["array", "null"], "items": {"type": "object", "required": ["name"]}},
     },
 }
 
@@ -307,11 +317,11 @@ TRIGGER: Json = {
     "properties": {
         "reason": {"type": "string", "minLength": 1, "maxLength": 1000},
         "force_retrain": {
-            "type": "boolean",
+            "type": ["boolean", "null"],
             "description": "False: only where the project's own threshold is reached.",
         },
         "trigger_threshold": {
-            "type": "integer",
+            "type": ["integer", "null"],
             "minimum": 1,
             "maximum": 1_000_000_000,
             "description": "Only where so many new labelled rows wait.",
@@ -320,7 +330,7 @@ TRIGGER: Json = {
 }
 ALERTMANAGER: Json = {
     "type": "object",
-    "required": ["version", "alerts"],
+    "required": ["version"],
     "properties": {
         "version": {"const": "4"},
         "alerts": {
@@ -332,7 +342,7 @@ ALERTMANAGER: Json = {
                     "status": {"enum": ["firing", "resolved"]},
                     "labels": {"type": "object", "additionalProperties": {"type": "string"}},
                     "annotations": {"type": "object", "additionalProperties": {"type": "string"}},
-                    "startsAt": {"type": "string", "format": "date-time"},
+                    "startsAt": {"type": ["string", "null"], "format": "date-time"},
                     "fingerprint": {"type": "string"},
                 },
             },
@@ -359,6 +369,7 @@ THRESHOLDS: Json = {
         "thresholds": {
             "type": "object",
             "minProperties": 1,
+            "additionalProperties": {"type": ["number", "string", "boolean", "null"]},
             "description": "Values by name; null takes one back to what the project file says.",
         },
         "reason": {"type": "string", "maxLength": 1000},

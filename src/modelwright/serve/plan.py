@@ -81,7 +81,6 @@ def serve_settings(
     settings: Settings,
     *,
     port: int | None = None,
-    log_format: str = "text",
     sync: bool = True,
     keep_days: float | None = None,
     keep_rows: int | None = None,
@@ -103,12 +102,11 @@ def serve_settings(
         targets: What to serve, the first one also at the root.
         settings: How this process runs.
         port: Instead of the settings' port; 0 takes a free one.
-        log_format: "text" or "json".
         sync: Whether an answer waits for the disk.
         keep_days, keep_rows: Retention of the prediction log; all is kept by default.
         drain_seconds: How long requests in flight may take when the server stops.
         limits: What a client may ask for.
-        auth: Instead of what the environment says: "off", "keys", "oidc" or "keys,oidc".
+        auth: Instead of the settings' word: "off", "keys", "oidc" or "keys,oidc".
         insecure: Serve beyond this machine without asking who it is.
         origins: Web pages that may send requests.
         certificate, private_key: Files for TLS.
@@ -126,7 +124,7 @@ def serve_settings(
         MissingExtra: Traces are wanted, and what sends them is not installed.
     """
     _refuse_same_names(target.name for target in targets)
-    auth = _checked_auth(auth)
+    auth = _checked_auth(settings.auth if auth is None else auth)
     may_start(settings.host, auth=auth != "off", insecure=insecure)
     _check_tls(certificate, private_key)
     given = settings.entry("workers").source != "default"
@@ -139,7 +137,7 @@ def serve_settings(
         workers=settings.workers if given else min(_MOST_WORKERS, len(os.sched_getaffinity(0))),
         sync=sync,
         log_level=settings.log_level,
-        log_format=log_format,
+        log_format=settings.log_format,
         keep_days=keep_days,
         keep_rows=keep_rows,
         drain_seconds=drain_seconds,
@@ -156,9 +154,9 @@ def serve_settings(
     )
 
 
-def _checked_auth(auth: str | None) -> str:
+def _checked_auth(auth: str) -> str:
     """How to authenticate, in one word; found wrong here and not in a worker."""
-    asked = (os.environ.get("MODELWRIGHT_AUTH", "") if auth is None else auth).strip().lower() or "off"
+    asked = auth.strip().lower() or "off"
     if asked == "off":
         return asked
     # Imported here: cryptography takes its time, and most servers on a person's machine need none.

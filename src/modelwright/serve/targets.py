@@ -12,6 +12,7 @@ from modelwright.schema.metrics import Task
 from modelwright.serve.errors import BadBody, clip
 
 _LONGEST_CLASS = 200
+_MOST_SHOWN = 20
 
 
 def checked_target(
@@ -53,7 +54,7 @@ def _checked(entry: ModelEntry, value: Any, where: tuple[Any, ...], *, text: boo
         return _checked_label(entry, value, where, text=text, new_classes=new_classes)
     number = _number(value) if text else value
     if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):
-        raise BadBody("Must be a number.", kind="number_type", loc=where)
+        raise BadBody("Must be a number.", kind="number_type", loc=where, given=value)
     return number
 
 
@@ -63,13 +64,21 @@ def _checked_label(
     for label in entry.labels:
         if type(label) is type(value) and label == value:
             return label
-    for label, name in zip(entry.labels, label_names(entry), strict=True):
-        if value in (label, name) or str(label) == value:
-            return label
+    names = label_names(entry)
+    # True is 1 to Python; to a client it is a label only where there are just yes and no.
+    if not isinstance(value, bool) or set(entry.labels) == {0, 1}:
+        for label, name in zip(entry.labels, names, strict=True):
+            if value in (label, name) or str(label) == value:
+                return label
     if new_classes and (found := _new_class(entry, value, text=text)) is not None:
         return found
-    shown = ", ".join(map(repr, entry.labels[:20]))
-    raise BadBody(f"Must be one of the labels {shown}.", kind="label_unknown", loc=where)
+    shown = ", ".join(map(_spoken, entry.labels[:_MOST_SHOWN], names))
+    more = f" and {len(names) - _MOST_SHOWN} more" if len(names) > _MOST_SHOWN else ""
+    raise BadBody(f"Must be one of the labels {shown}{more}.", kind="label_unknown", loc=where, given=value)
+
+
+def _spoken(label: Any, name: str) -> str:
+    return repr(label) if str(label) == name else f"{label!r} ({name})"
 
 
 def _new_class(entry: ModelEntry, value: Any, *, text: bool) -> Any:

@@ -76,14 +76,14 @@ def judge(models: Sequence[Judged]) -> Decision:
 
 def _parity(model: Judged, reasons: _Reasons) -> None:
     parity = model.parity
-    how = "as the trained one did" if parity.holds else "otherwise than the trained one"
-    most = f"at most {parity.max_difference:.1g}" if parity.holds else f"up to {parity.max_difference:.2g}"
-    differ = (
-        f"numbers differ by {most} on {parity.rows:,} rows"
+    how = "answers as the trained one did" if parity.holds else "answers otherwise than the trained one"
+    at_most = f"by at most {parity.max_difference:.2g}"
+    found = (
+        f"numbers differ {at_most} on {parity.rows:,} rows"
         if model.task is Task.REGRESSION
-        else f"{parity.labels_differ} labels differ on {parity.rows:,} rows, numbers by {most}"
+        else f"{parity.labels_differ} labels differ on {parity.rows:,} rows, numbers {at_most}"
     )
-    sentence = f"The exported model answers {how}: {differ}."
+    sentence = f"The exported model {how}: {found}."
     reasons.add(
         model.name,
         "parity",

@@ -58,6 +58,28 @@ def test_config_names_every_source(mw, project, monkeypatch):
     }  # fmt: skip
 
 
+def test_config_tells_who_may_ask_and_what_else_is_set(mw, project, monkeypatch):
+    """Authentication with its source; what may hold a secret by its name only."""
+    monkeypatch.setenv("COLUMNS", "300")
+    monkeypatch.setenv("MODELWRIGHT_AUTH", "keys")
+    monkeypatch.setenv("MODELWRIGHT_ALARM_WEBHOOK_SECRET", "hush")
+    result = mw("config", project)
+    assert ["auth", "keys", "environment", "MODELWRIGHT_AUTH", "MODELWRIGHT_AUTH"] in [
+        line.split() for line in result.out.splitlines()
+    ]
+    assert "MODELWRIGHT_ALARM_WEBHOOK_SECRET" in result.out
+    assert "hush" not in result.out + result.err
+
+
+def test_config_fits_a_narrow_terminal(mw, project, monkeypatch):
+    """With 60 columns a path is folded into few lines, and how variables are called is told below."""
+    monkeypatch.setenv("COLUMNS", "60")
+    lines = mw("config", project).out.splitlines()
+    assert max(map(len, lines)) <= 60
+    assert "Variables: MODELWRIGHT_ and the name in capitals." in lines
+    assert len(lines) < 60
+
+
 def test_config_works_without_a_project(mw, tmp_path, monkeypatch):
     """Outside of a project the settings are those without one; a bad one is told."""
     monkeypatch.chdir(tmp_path)

@@ -121,6 +121,8 @@ def test_impossible_splits_are_worded() -> None:
     y = np.arange(40) % 2
     with pytest.raises(SplitImpossible, match="no rows to test"):
         part(np.zeros(40))
+    with pytest.raises(SplitImpossible, match="Only 2 of 40 rows differ"):
+        part(np.r_[np.zeros(39), 1.0])
     with pytest.raises(SplitImpossible, match="no rows"):
         part(np.arange(40.0), None, pa.table({"g": ["one"] * 40}), by_group="g")
     with pytest.raises(SplitImpossible, match="no rows"):

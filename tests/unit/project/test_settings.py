@@ -96,3 +96,18 @@ def test_an_unknown_variable_is_a_warning(project):
 def test_every_setting_is_described():
     """A setting without a description could not be explained by the config command."""
     assert all(setting.description.endswith(".") for setting in SETTINGS)
+
+
+def test_variables_that_are_read_elsewhere_are_known(project):
+    """Each variable of authentication, traces and alarms is taken; a mis-spelt one is told."""
+    from modelwright.monitor import notify_settings
+    from modelwright.serve.auth import settings as auth
+    from modelwright.serve.tracing import TRACES
+
+    named = [value for module in (notify_settings, auth) for value in vars(module).values()]
+    variables = [value for value in named if str(value).startswith("MODELWRIGHT_")]
+    assert auth.ISSUER in variables and notify_settings.WEBHOOK in variables
+    environ = dict.fromkeys([*variables, TRACES], "1")
+    assert not resolve(project, environ=environ).warnings
+    (warning,) = resolve(project, environ={"MODELWRIGHT_OIDC_ISUER": "https://x"}).warnings
+    assert "Did you mean MODELWRIGHT_OIDC_ISSUER?" in warning

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from modelwright.serve.errors import NotFound, clip
 from modelwright.serve.routes.replies import json_response
-from modelwright.serve.routes.values import moment, truth, whole
+from modelwright.serve.routes.values import moment, only, truth, whole
 from modelwright.serve.site import Site
 from modelwright.store.lineage import document, prediction_document, trace, version_document
 
@@ -32,6 +32,7 @@ class Log:
     async def history(self, request: Request) -> Response:
         """Predictions, newest first, paged and filtered by the query."""
         query = request.query_params
+        only(query, "limit", "before", "version", "labelled", "since", "until", "model")
         project = self.project(request)
         limit = whole(query, "limit", 100, most=_MOST) or 100
         version = whole(query, "version", None, most=10**9)
@@ -73,6 +74,7 @@ class Log:
 
     async def versions(self, request: Request) -> Response:
         """The registered versions, newest first, with what is live."""
+        only(request.query_params, "limit", "model")
         project = self.project(request)
         limit = whole(request.query_params, "limit", 100, most=_MOST) or 100
         listed, current = await self._site.store.call(

@@ -10,9 +10,9 @@ from starlette.responses import Response
 from modelwright import __version__
 from modelwright.serve.deployment import Deployment
 from modelwright.serve.errors import NotServed
-from modelwright.serve.protocols import v2_replies
+from modelwright.serve.protocols import jsonbody, v2_replies
 from modelwright.serve.routes.health import problem
-from modelwright.serve.routes.replies import json_response
+from modelwright.serve.routes.replies import json_response, read_body
 from modelwright.serve.site import Site
 
 
@@ -58,10 +58,13 @@ class Protocols:
             v2_replies.model_ready_document(deployment.name, ready), status=200 if ready else 503
         )
 
-    async def index(self, _request: Request) -> Response:
-        """V2's model repository extension: what there is."""
+    async def index(self, request: Request) -> Response:
+        """V2's model repository extension: what there is, or with ``{"ready": true}`` what may be asked."""
+        body = await read_body(request, self._site.settings.limits.body_bytes)
+        asked = jsonbody.parse_object(body) if body.strip() else {}
         wrong = problem(self._site)
-        served = [(name, each.version, wrong) for name, each in self._site.engine.deployments.items()]
+        deployments = {} if wrong and asked.get("ready") is True else self._site.engine.deployments
+        served = [(name, each.version, wrong) for name, each in deployments.items()]
         return json_response(v2_replies.repository_index(served))
 
     def _model(self, request: Request) -> Deployment:

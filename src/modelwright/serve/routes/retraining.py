@@ -132,7 +132,7 @@ def _not_triggered(waiting: int, threshold: int) -> Response:
 def _flag(document: dict[str, Any], name: str) -> bool | None:
     value = document.get(name)
     if value is not None and not isinstance(value, bool):
-        raise BadBody("Must be true or false.", kind="bool_type", loc=("body", name))
+        raise BadBody("Must be true or false.", kind="bool_type", loc=("body", name), given=value)
     return value
 
 
@@ -140,11 +140,13 @@ def _threshold(document: dict[str, Any]) -> int | None:
     value = document.get("trigger_threshold")
     if value is None:
         return None
-    whole = isinstance(value, int) and not isinstance(value, bool)
+    # 3.0 is a whole number in JSON as 3 is.
+    whole = isinstance(value, int | float) and not isinstance(value, bool) and value == int(value)
     if not whole or not _LEAST_THRESHOLD <= value <= _MOST_THRESHOLD:
         raise BadBody(
             f"Must be a whole number from {_LEAST_THRESHOLD} to {_MOST_THRESHOLD}.",
             kind="int_type",
             loc=("body", "trigger_threshold"),
+            given=value,
         )
     return int(value)

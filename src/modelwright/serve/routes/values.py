@@ -28,6 +28,17 @@ class BadQuery(ServeError):
         super().__init__("Input validation failed", problems=(problem,))
 
 
+def only(query: Mapping[str, str], *names: str) -> None:
+    """Refuse parameters that would do nothing: a filter that is spelt wrongly must not give everything.
+
+    Raises:
+        BadQuery: There is another one than ``names``.
+    """
+    for name in query:
+        if name not in names:
+            raise BadQuery(name[:100], query[name], f"left out; there are {', '.join(names)}")
+
+
 def whole(query: Mapping[str, str], name: str, default: int | None, *, most: int) -> int | None:
     """A whole number from 1 on."""
     text = query.get(name)
