@@ -65,7 +65,9 @@ class Terminal:
     def table(self, table: Table) -> None:
         """Print a table without trailing blanks on a pipe; as records where the terminal is too narrow."""
         console = self.console()
-        shown = _records(table) if table.columns and _needed(table) > console.width else table
+        # A table that cuts its own cells to the terminal's width is made for it, however narrow.
+        folds = bool(table.columns) and all(column.overflow == "fold" for column in table.columns)
+        shown = _records(table) if folds and _needed(table) > console.width else table
         with console.capture() as captured:
             console.print(shown)
         click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()), color=True)
