@@ -14,6 +14,7 @@ import pyarrow.parquet as pa_parquet
 
 from modelwright.data.cells import one_chunk
 from modelwright.data.faults import DataUnreadable, shorten
+from modelwright.data.lending import lent
 from modelwright.data.tap import Tap, open_bytes
 
 LONGEST_LINE = 4 << 20
@@ -28,8 +29,8 @@ def read_parquet(path: Path) -> pa.Table:
     """
     with open_bytes(path) as stream:
         try:
-            source = pa.BufferReader(stream.read()) if path.suffix.lower() == ".gz" else stream
-            return pa_parquet.read_table(source)
+            packed = path.suffix.lower() == ".gz"
+            return pa_parquet.read_table(pa.BufferReader(stream.read()) if packed else pa.OSFile(str(path)))
         except (pa.ArrowException, OSError, EOFError) as error:
             raise DataUnreadable(
                 f"The file {path} is no complete Parquet file: {_first_line(error)}",
@@ -67,8 +68,8 @@ def read_json_lines(path: Path) -> pa.Table:
         DataUnreadable: It is empty or damaged, a line is no object, or a column changes its type.
     """
     try:
-        with Tap(path) as tap:
-            table = pa_json.read_json(tap, read_options=pa_json.ReadOptions(block_size=LONGEST_LINE))
+        with Tap(path) as tap, lent(tap) as stream:
+            table = pa_json.read_json(stream(), read_options=pa_json.ReadOptions(block_size=LONGEST_LINE))
     except pa.ArrowInvalid as error:
         raise _explain_json(path, error) from error
     if not table.num_columns or not table.num_rows:

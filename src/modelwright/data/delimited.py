@@ -9,6 +9,7 @@ memory. So a well-behaved file of any size costs little more than the table it b
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ import pyarrow.csv as pc_csv
 
 from modelwright.data.dialect import Dialect, sniff
 from modelwright.data.faults import DataUnreadable
+from modelwright.data.lending import lent
 from modelwright.data.tap import Tap
 
 BLOCK = 1 << 20
@@ -60,9 +62,9 @@ def _read(path: Path, dialect: Dialect, types: dict[str, pa.DataType], spellings
             name = dialect.names[int(found[1])]
             types[name] = pa.float64() if types[name] == pa.int64() else pa.string()
     strings = {name: kind for name, kind in types.items() if kind == pa.string()}
-    with Tap(path) as tap:
+    with Tap(path) as tap, lent(tap) as stream:
         table = pc_csv.read_csv(
-            tap,
+            stream(),
             read_options=_reading(dialect),
             parse_options=_parsing(dialect),
             convert_options=_converting(dialect, strings, spellings),
@@ -75,13 +77,15 @@ def _stream(
     path: Path, dialect: Dialect, types: dict[str, pa.DataType], spellings: Sequence[str]
 ) -> pa.Table:
     with Tap(path) as tap:
-        reader = pc_csv.open_csv(
-            tap,
-            read_options=_reading(dialect),
-            parse_options=_parsing(dialect),
-            convert_options=_converting(dialect, types, spellings),
-        )
-        table = gather(reader, reader.schema)
+        with lent(tap) as stream:
+            reader = pc_csv.open_csv(
+                stream(),
+                read_options=_reading(dialect),
+                parse_options=_parsing(dialect),
+                convert_options=_converting(dialect, types, spellings),
+            )
+            table = gather(reader, reader.schema)
+            del reader
         if tap.quotes % 2:
             _check_quotes(path, dialect)
     pa.default_memory_pool().release_unused()
@@ -106,12 +110,13 @@ def gather(batches: Iterator[pa.RecordBatch], schema: pa.Schema) -> pa.Table:
 
 def _head_types(dialect: Dialect, spellings: Sequence[str]) -> dict[str, pa.DataType]:
     try:
-        head = pc_csv.read_csv(
-            pa.BufferReader(dialect.head),
-            read_options=_reading(dialect),
-            parse_options=_parsing(dialect),
-            convert_options=_converting(dialect, dict.fromkeys(dialect.codes, pa.string()), spellings),
-        )
+        with lent(io.BytesIO(dialect.head)) as stream:
+            head = pc_csv.read_csv(
+                stream(),
+                read_options=_reading(dialect),
+                parse_options=_parsing(dialect),
+                convert_options=_converting(dialect, dict.fromkeys(dialect.codes, pa.string()), spellings),
+            )
     except pa.ArrowInvalid:
         return dict.fromkeys(dialect.names, pa.string())
     return {field.name: _plain(field.type) for field in head.schema}
