@@ -19,10 +19,12 @@ NAMES = (
     "while_training",
     "fuzz",
     "drift",
+    "alarms",
     "monitors",
     "history",
     "products",
     "watching",
+    "delivery",
     "pictures",
     "cardholders",
 )

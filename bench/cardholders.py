@@ -87,7 +87,6 @@ def _cold_start(folder: Path) -> Row:
     shutil.copytree(
         ways.EXAMPLE, project, ignore=shutil.ignore_patterns(".modelwright", "data", "__pycache__")
     )
-    cost([sys.executable, str(project / "make_data.py")], folder)
     cost([*modelwright("up", project, "--no-serve")], folder)
     ask = {"input": {"usage_freq": 40, "amount_spend": 3000, "uniq_merchant": 20, "k": 7, "name": "nobody"}}
     kept = project / ".modelwright"

@@ -77,7 +77,7 @@ def _follow(store: Store, folder: Path, rows: int) -> float:
     reference = Profile(rows=made.rows, columns=made.columns, predictions={"model": answers})
     memory = Memory(version=1, after=(_START - timedelta(seconds=1), ""))
     following = Following(
-        "bench", _description(reference), reference, effective(None), memory, pictures=folder / "alarms"
+        "bench", description_of(reference), reference, effective(None), memory, pictures=folder / "alarms"
     )
     begun = time.process_time()
     seen = 0
@@ -91,7 +91,8 @@ def _follow(store: Store, folder: Path, rows: int) -> float:
     return rows / (time.process_time() - begun)
 
 
-def _description(reference: Profile) -> Description:
+def description_of(reference: Profile) -> Description:
+    """A bundle's words: a classification of the simulated features, profiled by ``reference``."""
     entry = ModelEntry(
         name="model",
         task=Task.CLASSIFICATION,

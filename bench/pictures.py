@@ -7,6 +7,7 @@ import csv
 import http.client
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import time
@@ -40,9 +41,9 @@ def request_milliseconds(folder: Path, requests: int) -> tuple[float, float]:
     source = DATA / "flipkart" / "products.csv"
     project = folder / "products"
     project.mkdir()
-    text = EXAMPLE.read_text(encoding="utf-8").replace("source: data/products.csv", f"source: {source}")
-    (project / "project.yaml").write_text(text, encoding="utf-8")
-    subprocess.run(modelwright("train", project, "--quiet"), check=True, env=environment())
+    shutil.copy(EXAMPLE, project)
+    train = modelwright("train", project, "--data", source, "--quiet")
+    subprocess.run(train, check=True, env=environment())
     with source.open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))[:requests]
     bodies = [json.dumps(_row(row, source.parent)).encode() for row in rows]

@@ -34,6 +34,7 @@ SOURCE = Path(__file__).resolve().parent.parent / "src"
 IRIS = ("sepal length (cm)", "sepal width (cm)", "petal length (cm)", "petal width (cm)")
 SETOSA = [5.1, 3.5, 1.4, 0.2]
 NAMED_SETOSA = dict(zip(IRIS, SETOSA, strict=True))
+PROJECT = "name: iris\ndata: {source: 'sklearn:iris', target: species}\n"
 
 
 def numeric_schema(names: Sequence[str], matrix: np.ndarray, **changes: Any) -> TableSchema:
@@ -144,6 +145,14 @@ def release(work_dir: Path, number: int, manifest: Manifest, *, url: str = "") -
                 pass
             store.versions.add(version(number, project=manifest.project, content_hash=manifest.content_hash))
         store.releases.append(manifest.project, number, reason="a test", actor="test")
+
+
+def iris_project(folder: Path, *, file: str = PROJECT, trees: int = 5, url: str = "") -> Path:
+    """A project in ``folder`` whose first version answers; the folder."""
+    (folder / "project.yaml").write_text(file)
+    work_dir = folder / ".modelwright"
+    release(work_dir, 1, write_iris_bundle(work_dir / "bundles" / "v1", trees=trees), url=url)
+    return folder
 
 
 class Server:
@@ -257,14 +266,14 @@ def _role(folder: Path) -> str:
     return (folder / "cmdline").read_bytes().rstrip(b"\0").split(b"\0")[-1].decode()
 
 
-def eventually(holds: Any, *, seconds: float = 10, every: float = 0.02) -> Any:
-    """What ``holds()`` gives once that is true; fails if it never is."""
+def eventually(holds: Any, what: str = "", *, seconds: float = 10, every: float = 0.02) -> Any:
+    """What ``holds()`` gives once that is true; fails if it never is, saying what did not happen."""
     end = time.monotonic() + seconds
     while True:
         found = holds()
         if found:
             return found
-        assert time.monotonic() < end, f"never came true: {holds}"
+        assert time.monotonic() < end, f"{what or holds} did not happen in {seconds:g} s"
         time.sleep(every)
 
 

@@ -19,7 +19,6 @@ from typing import IO
 
 import numpy as np
 
-FILE = "purchase_cards_2014_2016.csv.gz"
 BIRMINGHAM = [
     "TRANS DATE", "TRANS VAT DESC", "ORIGINAL GROSS AMT", "ORIGINAL CUR", "BILLING GROSS AMT",
     "BILLING CUR CODE", "MERCHANT NAME", "CARD NUMBER", "TRANS CAC CODE 1", "TRANS CAC DESC 1",
@@ -157,7 +156,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=12_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--layout", choices=["birmingham", "oklahoma"], default="birmingham")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "data" / FILE)
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "data" / "synthetic.csv")
     options = parser.parse_args()
     write(options.out, options.rows, options.seed, options.layout)
     print(f"{options.rows} synthetic transactions written to {options.out}")

@@ -4,7 +4,7 @@ The rows are made up: 28 components drawn from normal distributions whose means 
 a little between legitimate and fraudulent payments, and an amount that tells nothing. Models reach
 about the same scores on them as on the real, nearly separable set; they say nothing about real cards.
 
-    python examples/fraud/make_data.py                 # 5,000 rows to examples/fraud/data/creditcard_2023.csv
+    python examples/fraud/make_data.py                 # 5,000 rows to examples/fraud/data/synthetic.csv
     python examples/fraud/make_data.py --rows 20000 --seed 7
 """
 
@@ -38,7 +38,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Write synthetic card transactions.")
     parser.add_argument("--rows", type=int, default=5_000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "data" / "creditcard_2023.csv")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "data" / "synthetic.csv")
     options = parser.parse_args()
     header, table = make(options.rows, options.seed)
     options.out.parent.mkdir(parents=True, exist_ok=True)

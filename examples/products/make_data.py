@@ -182,7 +182,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Draw a synthetic product catalogue.")
     parser.add_argument("--rows", type=int, default=490)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "data" / "products.csv")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "data" / "synthetic.csv")
     options = parser.parse_args()
     table = make(options.rows, options.seed, options.out.parent)
     with options.out.open("w", newline="", encoding="utf-8") as file:

@@ -4,7 +4,7 @@ The rows are made up: class, sex, age and fare are drawn with roughly the real s
 a logistic formula over them, and gaps are spelled "?" where the real list has them. Models reach
 about the same scores as on the real list; the people never lived.
 
-    python examples/titanic/make_data.py               # 1,309 rows to examples/titanic/data/titanic.csv
+    python examples/titanic/make_data.py               # 1,309 rows to examples/titanic/data/synthetic.csv
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Write synthetic passengers.")
     parser.add_argument("--rows", type=int, default=1_309)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "data" / "titanic.csv")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "data" / "synthetic.csv")
     options = parser.parse_args()
     rng = np.random.default_rng(options.seed)
     options.out.parent.mkdir(parents=True, exist_ok=True)

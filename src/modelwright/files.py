@@ -38,9 +38,9 @@ def replacing(path: Path, doing: str, *, durable: bool = True) -> Iterator[Path]
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield draft
-            _hand_on_permissions(path, draft)
             if durable:
                 _sync(draft)
+            _hand_on_permissions(path, draft)  # last: they may forbid to open it
             draft.replace(path)
         finally:
             draft.unlink(missing_ok=True)

@@ -4,26 +4,14 @@ from __future__ import annotations
 
 import csv
 import importlib.util
-import time
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 from acceptance.program import EXAMPLES
+from serving import eventually
 
-PATIENCE = 120.0
-
-
-def until(look: Callable[[], Any], what: str) -> Any:
-    """The first true thing that ``look`` gives."""
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        found = look()
-        if found:
-            return found
-        time.sleep(0.2)
-    raise AssertionError(f"{what} did not happen in {PATIENCE:.0f} s")
+until = partial(eventually, seconds=120, every=0.2)
 
 
 def load() -> ModuleType:

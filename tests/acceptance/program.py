@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -70,6 +71,14 @@ def example(name: str, into: Path) -> Path:
     """A copy of an example project, without anything an earlier run left in it."""
     leave = shutil.ignore_patterns(".modelwright", ".dvc", "*.dvc", ".dvcignore", "data", "__pycache__")
     return Path(shutil.copytree(EXAMPLES / name, into / name, ignore=leave))
+
+
+def with_source(project: Path, source: str) -> None:
+    """Let a project read other data: what a person does who changes ``data.source`` alone."""
+    file = project / "project.yaml"
+    text, places = re.subn(r"(?m)^  source: .*\n(?:    - .*\n)*", f"  source: {source}\n", file.read_text())
+    assert places == 1, text
+    file.write_text(text)
 
 
 def free_port() -> int:

@@ -22,18 +22,10 @@ import tritonclient.http as triton
 from modelwright.client.aio import AsyncClient
 from modelwright.client.errors import InvalidInput, NotAllowed, Refused
 from modelwright.client.sync import Client
-from serving import IRIS, NAMED_SETOSA, SETOSA, SOURCE, Server, eventually, release, stored, write_iris_bundle
+from serving import IRIS, NAMED_SETOSA, SETOSA, SOURCE, Server, eventually, iris_project, stored
 
 PAGE = SOURCE.parent / "docs" / "howto" / "ask-from-programs.md"
 VIRGINICA = [6.3, 3.3, 6.0, 2.5]
-
-
-def make_project(folder: Path) -> Path:
-    """A project with one released version."""
-    (folder / "project.yaml").write_text("name: iris\ndata: {source: 'sklearn:iris', target: species}\n")
-    work_dir = folder / ".modelwright"
-    release(work_dir, 1, write_iris_bundle(work_dir / "bundles" / "v1"))
-    return folder
 
 
 def keys(project: Path, *arguments: str) -> dict[str, str]:
@@ -50,7 +42,7 @@ def keys(project: Path, *arguments: str) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project with one released version."""
-    return make_project(tmp_path_factory.mktemp("iris"))
+    return iris_project(tmp_path_factory.mktemp("iris"))
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +110,7 @@ def taken_up(client: Client) -> None:
 @pytest.mark.slow
 def test_a_key_lets_in_until_it_is_revoked(tmp_path: Path) -> None:
     """Made, used, out of its depth, revoked, all while the server runs; and never written to its log."""
-    project = make_project(tmp_path)
+    project = iris_project(tmp_path)
     with Server("--workers", "1", "--auth", "keys", cwd=project) as server:
         made = keys(project, "create", "checkout", "--scope", "predict")
         key = made["key"]
@@ -147,7 +139,7 @@ def test_a_key_lets_in_until_it_is_revoked(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_requests_survive_the_death_of_workers(tmp_path: Path) -> None:
     """Each call of the client is answered though workers are killed; the log has each request once."""
-    project = make_project(tmp_path)
+    project = iris_project(tmp_path)
     with Server("--workers", "2", cwd=project) as server, ThreadPoolExecutor(4) as pool:
 
         def ask(number: int) -> list[str]:

@@ -17,11 +17,10 @@ import pytest
 
 from browser import Watched, chromium
 from modelwright.serve.auth.api_keys import create_key
-from serving import SETOSA, SOURCE, Server, eventually, release, stored, write_iris_bundle
+from serving import SETOSA, SOURCE, Server, eventually, iris_project, release, stored, write_iris_bundle
 
 pytestmark = pytest.mark.slow
 
-PROJECT = "name: iris\ndata: {source: 'sklearn:iris', target: species}\n"
 PAGES = ["", "/try", "/predictions", "/quality", "/drift", "/versions", "/jobs", "/settings"]
 SERIOUS = {"serious", "critical"}
 
@@ -36,10 +35,8 @@ def browser() -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two versions; the first one answers."""
-    folder = tmp_path_factory.mktemp("iris")
-    (folder / "project.yaml").write_text(PROJECT)
+    folder = iris_project(tmp_path_factory.mktemp("iris"))
     work_dir = folder / ".modelwright"
-    release(work_dir, 1, write_iris_bundle(work_dir / "bundles" / "v1"))
     release(work_dir, 2, write_iris_bundle(work_dir / "bundles" / "v2", number=2, seed=3))
     with stored(work_dir) as store:
         store.releases.append("iris", 1, reason="version 2 was tried", actor="test")

@@ -6,7 +6,6 @@ import contextlib
 import json
 import re
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ from modelwright.bundle.read import verify
 from modelwright.deploy.monitoring.render import render
 from modelwright.deploy.monitoring.settings import MonitoringSettings
 from modelwright.deploy.writing import write_files
+from servers import free_port
 from serving import Server, eventually, release, stored
 from watched import NAMES, rows, write_bundle
 
@@ -37,13 +37,6 @@ def program(*names: str) -> str:
         if found := shutil.which(name):
             return found
     pytest.skip(f"{names[0]} is not installed (scripts/system-packages installs it)")
-
-
-def free_port() -> int:
-    """One that nobody listens on."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from serving import Server, release, write_iris_bundle
+from serving import Server, iris_project
 
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
 
@@ -16,9 +16,7 @@ CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,re
 @pytest.mark.slow
 def test_every_operation_answers_as_the_document_says(tmp_path: Path) -> None:
     """Whatever is made of its schemas, well-formed or not: no 5xx, no status or answer it does not name."""
-    (tmp_path / "project.yaml").write_text("name: iris\ndata: {source: 'sklearn:iris', target: species}\n")
-    work_dir = tmp_path / ".modelwright"
-    release(work_dir, 1, write_iris_bundle(work_dir / "bundles" / "v1"))
+    iris_project(tmp_path)
     program = Path(sys.executable).with_name("schemathesis")
     phases = ["--phases", "examples,coverage,fuzzing", "--max-examples", "25", "--no-color"]
     with Server("--workers", "1", cwd=tmp_path) as server:

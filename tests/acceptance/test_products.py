@@ -20,7 +20,7 @@ import pytest
 from PIL import Image
 
 from acceptance.catalogue import load, until, write
-from acceptance.program import EXAMPLES, Server, environment, example, run, serving
+from acceptance.program import EXAMPLES, Server, environment, example, run, serving, with_source
 
 pytestmark = pytest.mark.slow
 
@@ -38,8 +38,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory, catalogue: ModuleType) -> 
     project = example("products", base)
     write(catalogue, base / "elsewhere", 280)
     file = project / "project.yaml"
-    text = file.read_text().replace("source: data/products.csv", "source: ../elsewhere/products.csv")
-    file.write_text(re.sub(r"    - (logistic_regression: .*|kernel_ridge: \{only: text.*)\n", "", text))
+    with_source(project, "../elsewhere/products.csv")
+    text = re.sub(r"    - (logistic_regression: .*|kernel_ridge: \{only: text.*)\n", "", file.read_text())
+    file.write_text(text)
     done = run("train", project, "--json")
     assert done.code == 0, done.err
     return project

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from acceptance.program import with_source
 from modelwright.project.load import load
 from modelwright.store.engine import open_store
 from modelwright.train.outcome import Outcome
@@ -27,18 +28,17 @@ def trained(folder: Path) -> Outcome:
     return outcome
 
 
-def example(repository: Path, name: str, folder: Path, data: Path | None, target: str) -> Path:
+def example(repository: Path, name: str, folder: Path, data: Path | None = None) -> Path:
     place = folder / name
     shutil.copytree(repository / "examples" / name, place)
     if data is not None:
-        (place / "data").mkdir(exist_ok=True)
-        shutil.copy(data, place / "data" / target)
+        with_source(place, str(data))
     return place
 
 
 def test_iris(repository, tmp_path):
     """Accuracy of at least 0.93 on the held-out fifth, with the four models of its project."""
-    outcome = trained(example(repository, "iris", tmp_path, None, ""))
+    outcome = trained(example(repository, "iris", tmp_path))
     assert outcome.metrics["accuracy"].value >= 0.93
     assert len(outcome.models[0].leaderboard) == 4
     assert all(row["eligible"] for row in outcome.models[0].leaderboard)
@@ -47,7 +47,7 @@ def test_iris(repository, tmp_path):
 def test_fraud(repository, tmp_path, shared_data):
     """F1 of at least 0.98 and average precision of at least 0.99."""
     data = shared_data / "fraud" / "creditcard_2023_sample.csv"
-    outcome = trained(example(repository, "fraud", tmp_path, data, "creditcard_2023.csv"))
+    outcome = trained(example(repository, "fraud", tmp_path, data))
     assert outcome.metrics["f1"].value >= 0.98
     assert outcome.metrics["average_precision"].value >= 0.99
 
@@ -55,7 +55,7 @@ def test_fraud(repository, tmp_path, shared_data):
 def test_titanic(repository, tmp_path, shared_data):
     """ROC AUC of at least 0.84, without the columns that give the outcome away."""
     data = shared_data / "titanic" / "titanic.csv"
-    outcome = trained(example(repository, "titanic", tmp_path, data, "titanic.csv"))
+    outcome = trained(example(repository, "titanic", tmp_path, data))
     assert outcome.metrics["roc_auc"].value >= 0.84
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +12,10 @@ import pytest
 from sklearn.datasets import load_iris
 
 from acceptance.program import example, get, post, run, serving
+from serving import eventually
 
 pytestmark = pytest.mark.slow
-PATIENCE = 240.0
-
-
-def until(look: Callable[[], Any], what: str) -> Any:
-    """The first true thing that ``look`` gives."""
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        found = look()
-        if found:
-            return found
-        time.sleep(0.2)
-    raise AssertionError(f"{what} did not happen in {PATIENCE:.0f} s")
+until = partial(eventually, seconds=240, every=0.2)
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,16 @@ from sklearn.tree import DecisionTreeClassifier
 from modelwright.monitor.due import WAITING
 from modelwright.monitor.rollout import Mode
 from modelwright.store.records import JobState
-from serving import IRIS, Server, eventually, release, stored, write_iris_bundle, write_numeric_bundle
+from serving import (
+    IRIS,
+    PROJECT,
+    Server,
+    eventually,
+    release,
+    stored,
+    write_iris_bundle,
+    write_numeric_bundle,
+)
 from unit.monitor.test_releasing import PLAN
 
 pytestmark = pytest.mark.slow
@@ -48,7 +57,7 @@ def bundles(tmp_path_factory) -> Path:
 def project(bundles: Path, tmp_path: Path) -> Path:
     import shutil
 
-    (tmp_path / "project.yaml").write_text("name: iris\ndata: {source: 'sklearn:iris', target: species}\n")
+    (tmp_path / "project.yaml").write_text(PROJECT)
     shutil.copytree(bundles, tmp_path / ".modelwright")
     return tmp_path
 

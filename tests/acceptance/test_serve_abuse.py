@@ -21,7 +21,7 @@ import pytest
 
 from load import VIRGINICA, Load
 from modelwright.store.engine import open_store
-from serving import IRIS, NAMED_SETOSA, SETOSA, Server, eventually, release, stored, write_iris_bundle
+from serving import IRIS, NAMED_SETOSA, SETOSA, Server, eventually, iris_project, stored
 
 pytestmark = pytest.mark.slow
 
@@ -52,11 +52,7 @@ READING = [path for path in GOOD if path != "/v2/repository/index"]  # this one 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project with a released version."""
-    folder = tmp_path_factory.mktemp("iris")
-    (folder / "project.yaml").write_text("name: iris\ndata: {source: 'sklearn:iris', target: species}\n")
-    work_dir = folder / ".modelwright"
-    release(work_dir, 1, write_iris_bundle(work_dir / "bundles" / "v1", trees=2))
-    return folder
+    return iris_project(tmp_path_factory.mktemp("iris"), trees=2)
 
 
 @pytest.fixture(scope="module")
@@ -597,9 +593,7 @@ def test_refusals_are_recorded_under_ids_the_store_takes(server: Server, project
 
 def test_postgresql_takes_whatever_was_sent(tmp_path: Path, postgres_url: str) -> None:
     """NULs and the largest numbers in rows, names and texts are stored there, or refused."""
-    (tmp_path / "project.yaml").write_text("name: iris\ndata: {source: 'sklearn:iris', target: species}\n")
-    work_dir = tmp_path / ".modelwright"
-    release(work_dir, 1, write_iris_bundle(work_dir / "bundles" / "v1", trees=2), url=postgres_url)
+    iris_project(tmp_path, trees=2, url=postgres_url)
     with Server("--workers", "1", cwd=tmp_path, env={"MODELWRIGHT_STORE_URL": postgres_url}) as server:
         for path in READING:
             for name, body in BODIES.items():
@@ -611,5 +605,5 @@ def test_postgresql_takes_whatever_was_sent(tmp_path: Path, postgres_url: str) -
         with open_store(postgres_url) as store:
             assert eventually(lambda: store.predictions.get("iris", last))
         assert server.stop() == 0
-    assert not list((work_dir / "journal").glob("set-aside*"))
+    assert not list((tmp_path / ".modelwright" / "journal").glob("set-aside*"))
     assert "Traceback" not in server.log.read_text()

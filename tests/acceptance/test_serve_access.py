@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from modelwright.serve.auth.api_keys import create_key
-from serving import SETOSA, Server, eventually, release, run_serve, stored, write_iris_bundle
+from serving import SETOSA, Server, eventually, iris_project, run_serve, stored
 
 BODY = {"features": SETOSA}
 
@@ -25,11 +25,7 @@ BODY = {"features": SETOSA}
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project with one released version."""
-    folder = tmp_path_factory.mktemp("iris")
-    (folder / "project.yaml").write_text("name: iris\ndata: {source: 'sklearn:iris', target: species}\n")
-    work_dir = folder / ".modelwright"
-    release(work_dir, 1, write_iris_bundle(work_dir / "bundles" / "v1"))
-    return folder
+    return iris_project(tmp_path_factory.mktemp("iris"))
 
 
 @pytest.fixture(scope="module")

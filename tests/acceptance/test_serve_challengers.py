@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from modelwright.serve.auth.api_keys import create_key
-from serving import SETOSA, Server, eventually, release, stored, write_iris_bundle
+from serving import PROJECT, SETOSA, Server, eventually, release, stored, write_iris_bundle
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A project with two versions, the first one live."""
-    (tmp_path / "project.yaml").write_text("name: iris\ndata: {source: 'sklearn:iris', target: species}\n")
+    (tmp_path / "project.yaml").write_text(PROJECT)
     work_dir = tmp_path / ".modelwright"
     release(work_dir, 2, write_iris_bundle(work_dir / "bundles" / "v2", number=2, seed=7))
     release(work_dir, 1, write_iris_bundle(work_dir / "bundles" / "v1"))

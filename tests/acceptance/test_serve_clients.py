@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 from tritonclient import http as triton
 
 from servers import free_port
-from serving import IRIS, NAMED_SETOSA, SETOSA, Server, eventually, release, stored, write_iris_bundle
+from serving import IRIS, NAMED_SETOSA, SETOSA, Server, eventually, iris_project, stored, write_iris_bundle
 
 VIRGINICA = [6.3, 3.3, 6.0, 2.5]
 
@@ -26,11 +26,7 @@ VIRGINICA = [6.3, 3.3, 6.0, 2.5]
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project with one released version."""
-    folder = tmp_path_factory.mktemp("iris")
-    (folder / "project.yaml").write_text("name: iris\ndata: {source: 'sklearn:iris', target: species}\n")
-    work_dir = folder / ".modelwright"
-    release(work_dir, 1, write_iris_bundle(work_dir / "bundles" / "v1"))
-    return folder
+    return iris_project(tmp_path_factory.mktemp("iris"))
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from serving import SETOSA, Server, eventually, release, write_iris_bundle
+from serving import SETOSA, Server, eventually, iris_project, write_iris_bundle
 
 BODY = json.dumps({"features": SETOSA}).encode()
 
@@ -19,10 +19,7 @@ BODY = json.dumps({"features": SETOSA}).encode()
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A served project."""
-    folder = tmp_path_factory.mktemp("iris")
-    (folder / "project.yaml").write_text("name: iris\ndata: {source: 'sklearn:iris', target: species}\n")
-    work_dir = folder / ".modelwright"
-    release(work_dir, 1, write_iris_bundle(work_dir / "bundles" / "v1"))
+    folder = iris_project(tmp_path_factory.mktemp("iris"))
     with Server("--workers", "1", cwd=folder) as running:
         yield running
 

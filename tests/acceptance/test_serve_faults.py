@@ -22,11 +22,10 @@ import pytest
 from load import BODIES, Load, Received
 from modelwright.store.engine import open_store
 from servers import PostgresServer
-from serving import IRIS, SETOSA, SOURCE, Server, eventually, release, write_iris_bundle
+from serving import IRIS, SETOSA, SOURCE, Server, eventually, iris_project
 
 pytestmark = pytest.mark.slow
 
-PROJECT = "name: iris\ndata: {source: 'sklearn:iris', target: species}\n"
 KILLS = 10
 
 needs_linux = pytest.mark.skipif(sys.platform != "linux", reason="looks at processes through /proc")
@@ -40,10 +39,7 @@ def project(tmp_path: Path) -> Path:
 
 def make_project(folder: Path, url: str = "") -> Path:
     """A project with a released version in ``folder``."""
-    (folder / "project.yaml").write_text(PROJECT)
-    work_dir = folder / ".modelwright"
-    release(work_dir, 1, write_iris_bundle(work_dir / "bundles" / "v1", trees=2), url=url)
-    return folder
+    return iris_project(folder, trees=2, url=url)
 
 
 def records_of(url: str, received: Iterable[Received]) -> dict[str, Any]:

@@ -18,26 +18,22 @@ import pytest
 from serving import (
     IRIS,
     NAMED_SETOSA,
+    PROJECT,
     SETOSA,
     Server,
     eventually,
+    iris_project,
     release,
     run_serve,
     stored,
     write_iris_bundle,
 )
 
-PROJECT = "name: iris\ndata: {source: 'sklearn:iris', target: species}\n"
-
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project with one released version."""
-    folder = tmp_path_factory.mktemp("iris")
-    (folder / "project.yaml").write_text(PROJECT)
-    work_dir = folder / ".modelwright"
-    release(work_dir, 1, write_iris_bundle(work_dir / "bundles" / "v1"))
-    return folder
+    return iris_project(tmp_path_factory.mktemp("iris"))
 
 
 @pytest.fixture(scope="module")

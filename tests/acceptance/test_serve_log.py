@@ -14,7 +14,7 @@ import pyarrow.parquet as parquet
 import pytest
 
 from modelwright.testing.factories import NOON, prediction
-from serving import SOURCE, stored
+from serving import PROJECT, SOURCE, stored
 
 COUNT = 2345
 
@@ -23,7 +23,7 @@ COUNT = 2345
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project with a log of more than two pages."""
     folder = tmp_path_factory.mktemp("iris")
-    (folder / "project.yaml").write_text("name: iris\ndata: {source: 'sklearn:iris', target: species}\n")
+    (folder / "project.yaml").write_text(PROJECT)
     (folder / ".modelwright").mkdir()
     with stored(folder / ".modelwright") as store:
         store.predictions.add(
@@ -106,7 +106,7 @@ def test_what_cannot_be_done_is_told(project: Path) -> None:
 
 def test_the_old_end_is_cut_off(tmp_path: Path) -> None:
     """``prune`` keeps the newest."""
-    (tmp_path / "project.yaml").write_text("name: iris\ndata: {source: 'sklearn:iris', target: species}\n")
+    (tmp_path / "project.yaml").write_text(PROJECT)
     (tmp_path / ".modelwright").mkdir()
     with stored(tmp_path / ".modelwright") as store:
         store.predictions.add([prediction(f"p{n}", time=NOON + timedelta(seconds=n)) for n in range(10)])

@@ -11,20 +11,17 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
-from serving import IRIS, NAMED_SETOSA, SETOSA, Server, release, stored, write_iris_bundle
+from modelwright.store.records import JobState
+from serving import IRIS, NAMED_SETOSA, PROJECT, SETOSA, Server, iris_project, stored
 
 VIRGINICA = [6.3, 3.3, 6.0, 2.5]
-PROJECT = "name: iris\ndata: {source: 'sklearn:iris', target: species}\nretrain: {new_samples: 10}\n"
+RETRAINED = f"{PROJECT}retrain: {{new_samples: 10}}\n"
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project with one released version."""
-    folder = tmp_path_factory.mktemp("iris")
-    (folder / "project.yaml").write_text(PROJECT)
-    work_dir = folder / ".modelwright"
-    release(work_dir, 1, write_iris_bundle(work_dir / "bundles" / "v1"))
-    return folder
+    return iris_project(tmp_path_factory.mktemp("iris"), file=RETRAINED)
 
 
 @pytest.fixture(scope="module")
@@ -233,6 +230,10 @@ def test_samples_are_stored_for_training(server: Server, project: Path) -> None:
 
 def test_a_wish_to_retrain_becomes_a_job(server: Server, project: Path) -> None:
     """``/trigger_retrain`` writes a job that waits."""
+    with stored(project / ".modelwright") as store:
+        for waiting in store.jobs.list("iris"):  # samples of the tests before may have asked for one
+            if waiting.state is JobState.QUEUED:
+                store.jobs.move(waiting.id, JobState.CANCELLED)
     reply = server.client.post("/trigger_retrain", json={"reason": "new season"})
     assert reply.status_code == 202
     with stored(project / ".modelwright") as store:

@@ -16,7 +16,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from serving import SETOSA, Server, eventually, release, write_iris_bundle
+from serving import SETOSA, Server, eventually, iris_project
 from unit.serve.auth.provider import AUDIENCE, RSA, Provider, public_jwk, running, token
 
 BODY = {"features": SETOSA}
@@ -26,11 +26,7 @@ STRANGER = rsa.generate_private_key(65537, 2048)
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project with one released version."""
-    folder = tmp_path_factory.mktemp("iris")
-    (folder / "project.yaml").write_text("name: iris\ndata: {source: 'sklearn:iris', target: species}\n")
-    work_dir = folder / ".modelwright"
-    release(work_dir, 1, write_iris_bundle(work_dir / "bundles" / "v1"))
-    return folder
+    return iris_project(tmp_path_factory.mktemp("iris"))
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ import pytest
 
 from modelwright.errors import MissingExtra
 from modelwright.serve.tracing import TracesMisconfigured, traces_wanted
-from serving import SETOSA, SOURCE, Server, eventually, release, run_serve, write_iris_bundle
+from serving import SETOSA, SOURCE, Server, eventually, iris_project, run_serve
 
 pytest.importorskip("opentelemetry.exporter.otlp.proto.http", reason="the extra 'otel' sends traces")
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -95,11 +95,7 @@ def collecting() -> Iterator[Collector]:
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project with one released version."""
-    folder = tmp_path_factory.mktemp("iris")
-    (folder / "project.yaml").write_text("name: iris\ndata: {source: 'sklearn:iris', target: species}\n")
-    work_dir = folder / ".modelwright"
-    release(work_dir, 1, write_iris_bundle(work_dir / "bundles" / "v1"))
-    return folder
+    return iris_project(tmp_path_factory.mktemp("iris"))
 
 
 def environ(collector: Collector, **more: str) -> dict[str, str]:

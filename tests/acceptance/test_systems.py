@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import yaml
 
-from acceptance.program import EXAMPLES, Server, environment, example, post, run, serving
+from acceptance.program import EXAMPLES, Server, environment, example, post, run, serving, with_source
 
 pytestmark = pytest.mark.slow
 
@@ -30,15 +30,20 @@ def made(folder: Path, rows: int) -> None:
     )
 
 
+def quickest(folder: Path) -> Path:
+    """The example with its quickest candidate alone."""
+    file = yaml.safe_load((folder / "project.yaml").read_text())
+    file["train"]["candidates"] = [QUICK[folder.name]]
+    (folder / "project.yaml").write_text(yaml.safe_dump(file, sort_keys=False))
+    return folder
+
+
 @pytest.fixture(scope="module", params=sorted(QUICK))
 def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An example, trained with its quickest candidate."""
-    folder = example(request.param, tmp_path_factory.mktemp("system"))
+    folder = quickest(example(request.param, tmp_path_factory.mktemp("system")))
     if (folder / "make_data.py").exists():
         made(folder, 800)
-    file = yaml.safe_load((folder / "project.yaml").read_text())
-    file["train"]["candidates"] = [QUICK[request.param]]
-    (folder / "project.yaml").write_text(yaml.safe_dump(file, sort_keys=False))
     done = run("train", folder)
     assert done.code == 0, done.err
     return folder
@@ -182,13 +187,40 @@ def test_made_data_is_like_the_real(name: str, shared_data: Path, tmp_path: Path
 
 
 @pytest.mark.parametrize("name", sorted(REAL))
-def test_real_data_takes_the_place_of_made_data(name: str, shared_data: Path, tmp_path: Path) -> None:
-    """By ``--data``, or by ``data.source`` alone; the gate's floors are reached."""
+def test_own_data_takes_the_place_of_made_data(name: str, shared_data: Path, tmp_path: Path) -> None:
+    """By ``data.source`` alone; the gate's floors are reached."""
     folder = example(name, tmp_path)
-    file = yaml.safe_load((folder / "project.yaml").read_text())
     shutil.copy(shared_data / REAL[name], tmp_path / "real.csv")
-    file["data"]["source"] = str(tmp_path / "real.csv")
-    file["train"]["candidates"] = [QUICK[name]]
-    (folder / "project.yaml").write_text(yaml.safe_dump(file, sort_keys=False))
+    with_source(folder, str(tmp_path / "real.csv"))
+    quickest(folder)
     done = run("train", folder, "--json")
     assert done.code == 0, done.out + done.err
+    assert done.json["data"] == str((tmp_path / "real.csv").resolve())
+
+
+@pytest.mark.parametrize("name", [*sorted(REAL), "cardholders", "products"])
+def test_real_data_beside_the_repository_is_used(name: str, shared_data: Path, tmp_path: Path) -> None:
+    """Where there is some; each example then reads that, and not what its generator makes."""
+    folder = example(name, tmp_path / "clone" / "examples")
+    (tmp_path / "shared").symlink_to(shared_data.parent)
+    told = run("data", "show", folder, "--json")
+    assert told.code == 0, told.err
+    assert Path(told.json["source"]).is_relative_to(shared_data.resolve())
+    assert not (folder / "data" / "synthetic.csv").exists()
+
+
+@pytest.mark.parametrize("name", sorted(REAL))
+def test_what_was_trained_on_is_told(name: str, shared_data: Path, tmp_path: Path) -> None:
+    """Real or synthetic, with the md5 that DVC has; real data that came since is another version's."""
+    folder = quickest(example(name, tmp_path / "clone" / "examples"))
+    made_up = run("up", folder, "--no-serve")
+    assert made_up.code == 0, made_up.err
+    assert "data/synthetic.csv (synthetic, made by make_data.py), md5 " in made_up.out
+    assert "These rows are not real" in made_up.err
+    (tmp_path / "shared").symlink_to(shared_data.parent)
+    real = run("up", folder, "--no-serve")
+    assert real.code == 0, real.err
+    assert "synthetic" not in real.out + real.err
+    (dvc,) = (path for path in (folder / "data").glob("*.dvc") if path.name != "synthetic.csv.dvc")
+    md5 = yaml.safe_load(dvc.read_text())["outs"][0]["md5"]
+    assert f"{(shared_data / REAL[name]).resolve()}, md5 {md5}" in real.out

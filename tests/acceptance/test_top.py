@@ -11,7 +11,7 @@ import pytest
 
 from acceptance.program import environment
 from modelwright.serve.auth.api_keys import create_key
-from serving import SETOSA, Server, release, stored, write_iris_bundle
+from serving import SETOSA, Server, iris_project, stored
 
 pytestmark = pytest.mark.slow
 
@@ -19,11 +19,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project with one released version."""
-    folder = tmp_path_factory.mktemp("iris")
-    (folder / "project.yaml").write_text("name: iris\ndata: {source: 'sklearn:iris', target: species}\n")
-    work_dir = folder / ".modelwright"
-    release(work_dir, 1, write_iris_bundle(work_dir / "bundles" / "v1"))
-    return folder
+    return iris_project(tmp_path_factory.mktemp("iris"))
 
 
 def top(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:

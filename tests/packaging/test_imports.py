@@ -13,7 +13,7 @@ import pytest
 
 TRAINING = {
     "dvc", "lightgbm", "matplotlib", "mlflow", "onnx", "onnxmltools", "optuna", "pandas", "river", "scipy",
-    "skl2onnx", "sklearn", "xgboost",
+    "skl2onnx", "sklearn", "torch", "xgboost",
 }  # fmt: skip
 SLOW_TO_LOAD = TRAINING | {
     "alembic", "fastapi", "jinja2", "numpy", "onnxruntime", "prometheus_client", "pyarrow", "pydantic",

@@ -50,7 +50,8 @@ def asked_for(pyproject: dict[str, Any], lock: str) -> list[str]:
     if lock == "build":
         return [*group(pyproject, "build"), *pyproject["build-system"]["requires"]]
     core, extras = pyproject["project"]["dependencies"], pyproject["project"]["optional-dependencies"]
-    chosen = {"core": [], "train": ["train", "parquet", "postgres"], "dev": list(extras)}[lock]
+    development = [extra for extra in extras if extra != "vision"]  # PyTorch: large, and of many builds
+    chosen = {"core": [], "train": ["train", "parquet", "postgres"], "dev": development}[lock]
     wanted = [*core, *(requirement for extra in chosen for requirement in extras[extra])]
     return [*wanted, *group(pyproject, "dev")] if lock == "dev" else wanted
 

@@ -88,7 +88,15 @@ def label_names(entry: ModelEntry) -> tuple[str, ...]:
     names = entry.label_names or tuple(_as_text(label) for label in entry.labels)
     if len(set(names)) == len(names):
         return names
-    return tuple(f"{name} ({_as_text(label)})" for name, label in zip(names, entry.labels, strict=True))
+    labels = entry.labels or range(len(names))  # clusters are called by their numbers
+    return tuple(f"{name} ({_as_text(label)})" for name, label in zip(names, labels, strict=True))
+
+
+def called(entry: ModelEntry) -> dict[str, str]:
+    """What people call each label, or each cluster, by how it is spelled; nothing for a regression."""
+    names = label_names(entry)
+    labels = entry.labels or range(len(names))
+    return {str(label): name for label, name in zip(labels, names, strict=True)}
 
 
 def _as_text(label: Scalar) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ FEATURES = 256
 """Most numbers the built-in encoder gives for a picture."""
 
 _MOST_PICTURES = 3_000  # that the projection is learned from
-_BUILT_IN = "the built-in encoder (oriented gradients and colour histograms)"
+BUILT_IN = "the built-in encoder (oriented gradients and colour histograms)"
 _ELEMENTS = {onnx.TensorProto.UINT8: "uint8", onnx.TensorProto.FLOAT: "float"}
 _USUAL_SIDE = 224
 _METADATA = "modelwright"
@@ -49,15 +50,38 @@ def fit_built_in(name: str, pictures: Sequence[Picture | str], *, seed: int) -> 
         seed: Of the sample that is drawn of very many pictures.
     """
     there = [cell for cell in dict.fromkeys(pictures) if isinstance(cell, Picture)]
+    if len(there) < 2:
+        return None
+    parts = built_in_parts(there, seed=seed)
+    return encoder_of(name, encoder_graph(parts.mean, parts.projection), parts.projection.shape[1], BUILT_IN)
+
+
+@dataclass(frozen=True)
+class BuiltIn:
+    """What the built-in encoder learns.
+
+    Attributes:
+        mean: float32 [descriptor width].
+        projection: float32 [descriptor width, features].
+    """
+
+    mean: np.ndarray
+    projection: np.ndarray
+
+    def features(self, pictures: Sequence[Picture]) -> np.ndarray:
+        """What it makes of some pictures, float32 [pictures, features]."""
+        runner = encoder_of("", encoder_graph(self.mean, self.projection), self.projection.shape[1], BUILT_IN)
+        return np.stack([runner.encode(picture) for picture in pictures])
+
+
+def built_in_parts(pictures: Sequence[Picture], *, seed: int) -> BuiltIn:
+    """The projection of the built-in encoder, from at least two pictures."""
+    there = list(dict.fromkeys(pictures))
     if len(there) > _MOST_PICTURES:
         chosen = np.random.default_rng(seed).permutation(len(there))[:_MOST_PICTURES]
         there = [there[place] for place in np.sort(chosen)]
-    describing = _runner(name, encoder_graph(), descriptor_width())
-    described = [describing.encode(picture) for picture in there]
-    if len(described) < 2:
-        return None
-    mean, projection = _components(np.stack(described))
-    return _runner(name, encoder_graph(mean, projection), projection.shape[1])
+    describing = encoder_of("", encoder_graph(), descriptor_width(), BUILT_IN)
+    return BuiltIn(*_components(np.stack([describing.encode(picture) for picture in there])))
 
 
 def _components(described: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -72,7 +96,8 @@ def _components(described: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return mean, np.ascontiguousarray(right.T, dtype=np.float32)
 
 
-def _runner(name: str, graph: bytes, width: int) -> ImageRunner:
+def encoder_of(name: str, graph: bytes, width: int, source: str) -> ImageRunner:
+    """The runner of a graph of ours for the column ``name``: it takes pixels as the built-in encoder does."""
     column = ImageColumn(
         name=name,
         file=file_name(graph),
@@ -80,7 +105,7 @@ def _runner(name: str, graph: bytes, width: int) -> ImageRunner:
         width=width,
         size=(SIDE, SIDE),
         fit="pad",
-        source=_BUILT_IN,
+        source=source,
     )
     return ImageRunner(column, graph)
 

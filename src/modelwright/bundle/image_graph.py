@@ -50,17 +50,30 @@ def encoder_graph(mean: np.ndarray | None = None, projection: np.ndarray | None 
     pixels = graph.input(PIXELS, _UINT8, ["pictures", SIDE, SIDE, 3])
     scaled = graph.add("Div", graph.cast(pixels, FLOAT), graph.const(255.0, np.float32))
     colours = graph.add("Transpose", scaled, perm=[0, 3, 1, 2])
+    features = built_in_features(graph, colours, mean, projection)
+    width = descriptor_width() if projection is None else projection.shape[1]
+    graph.output(features, "features", FLOAT, ["pictures", width])
+    return graph.build()
+
+
+def built_in_features(
+    graph: Graph, colours: str, mean: np.ndarray | None = None, projection: np.ndarray | None = None
+) -> str:
+    """The features within a graph.
+
+    Args:
+        graph: Which is added to.
+        colours: Tensor [pictures, 3, SIDE, SIDE], 0 to 1.
+        mean, projection: See ``encoder_graph``.
+    """
     shape = _unit(graph, _shape(graph, colours))
     colour = _unit(graph, _colour(graph, colours))
     colour = graph.add("Mul", colour, graph.const(_COLOUR_WEIGHT, np.float32))
     features = graph.concat([shape, colour])
-    width = descriptor_width()
-    if mean is not None and projection is not None:
-        centred = graph.add("Sub", features, graph.const(mean.reshape(1, -1), np.float32))
-        features = graph.add("MatMul", centred, graph.const(projection, np.float32))
-        width = projection.shape[1]
-    graph.output(features, "features", FLOAT, ["pictures", width])
-    return graph.build()
+    if mean is None or projection is None:
+        return features
+    centred = graph.add("Sub", features, graph.const(mean.reshape(1, -1), np.float32))
+    return graph.add("MatMul", centred, graph.const(projection, np.float32))
 
 
 def _shape(graph: Graph, colours: str) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from modelwright.cli.progress import working
 from modelwright.cli.terminal import Terminal
 from modelwright.cli.verb import verb
 
@@ -35,7 +36,8 @@ def verify(terminal: Terminal, path: Path) -> None:
     """
     from modelwright.bundle import read
 
-    manifest = read.verify(path)
+    with working(terminal, f"Verifying {path}"):
+        manifest = read.verify(path)
     terminal.result(_as_json(path, manifest), lambda: _print(terminal, path, manifest))
 
 

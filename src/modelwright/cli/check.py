@@ -41,8 +41,10 @@ def command(terminal: Terminal, path: str | None) -> None:
 
 def _missing_source(project: Project) -> str | None:
     """What to say where the data is a local file that is not there."""
+    from modelwright.project.sources import is_path
+
     source = project.file.data.source
-    if not isinstance(source, str) or ":" in source or project.resolve(source).exists():
+    if not isinstance(source, str) or not is_path(source) or project.resolve(source).exists():
         return None
     line = project.lines.get("data.source", 0)
     return f"line {line}: data.source: there is no file {project.resolve(source)} yet."

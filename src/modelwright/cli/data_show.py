@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from modelwright.cli.progress import working
 from modelwright.cli.terminal import Terminal
 from modelwright.cli.verb import verb
 
@@ -41,7 +42,8 @@ def show(terminal: Terminal, path: str | None, every: bool) -> None:
     """
     import msgspec
 
-    origin, description = _described(path)
+    with working(terminal, "Reading the data"):
+        origin, description = _described(path)
     data = {"source": origin, **msgspec.to_builtins(description)}
     terminal.result(data, lambda: _print(terminal, origin, description, every=every))
 

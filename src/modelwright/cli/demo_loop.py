@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from modelwright.cli.progress import working
 from modelwright.cli.terminal import Terminal, plain_table
 from modelwright.cli.verb import verb
 from modelwright.errors import ExitCode, ModelwrightError
@@ -103,7 +104,8 @@ def loop(
     folder = _folder(into or Path("modelwright-demo") / world)
     made.write(folder)
     terminal.say(f"Training the first version in {folder} …")
-    _train(folder)
+    with working(terminal, "Training the first version"):
+        _train(folder)
     settings = resolve(load(folder))
     with (
         _served(folder, port) as server,
@@ -112,7 +114,11 @@ def loop(
     ):
         terminal.say(f"It answers. Look at it while the year goes by: {server['url']}/dashboard\n")
         year = Year(made, client, store, calm_rows=calm, patience=patience, tell=terminal.say)
-        accounts = list(year.live())
+        accounts = []
+        with working(terminal, "Living through the year", len(made.seasons)) as work:
+            for account in year.live():
+                accounts.append(account)
+                work.at(len(accounts))
         terminal.result(_as_json(accounts), lambda: _print(terminal, made, accounts, folder))
         sys.stdout.flush()
         if stay:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from modelwright.cli.progress import working
 from modelwright.cli.terminal import Terminal
 from modelwright.cli.verb import project_argument, verb
 from modelwright.errors import ModelwrightError
@@ -33,7 +34,8 @@ def command(terminal: Terminal, path: str | None) -> None:
     What is installed, whether project, data, store, tracking and port are usable, and whether there
     is room on the disk. Exit status 1 where there is a problem.
     """
-    findings = list(_examine(path))
+    with working(terminal, "Examining"):
+        findings = list(_examine(path))
     problems = sum(finding.status == "problem" for finding in findings)
 
     def show() -> None:

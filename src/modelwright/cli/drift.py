@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from modelwright.cli.progress import working
 from modelwright.cli.terminal import Terminal, plain_table
-from modelwright.cli.verb import project_option, verb
+from modelwright.cli.verb import project_option, rows_form_option, verb
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from modelwright.monitor.drift import Finding, WindowDrift
     from modelwright.monitor.together import Separation
 
-_IN = ("csv", "tsv", "json", "jsonl", "parquet")
 _SHOWN = 15
 
 
@@ -41,13 +41,7 @@ _SHOWN = 15
 @click.option(
     "--version", type=click.IntRange(1), metavar="N", help="With this version's, not the live one's."
 )
-@click.option(
-    "--from",
-    "source_form",
-    type=click.Choice(_IN),
-    metavar="FORM",
-    help=f"Form of the rows: {', '.join(_IN)}.",
-)
+@rows_form_option
 @click.option(
     "--against",
     type=click.Path(exists=True, dir_okay=False),
@@ -101,24 +95,29 @@ def command(
     limit = psi or (found.project.file.monitor.drift.psi if found is not None else DriftSettings().psi)
     missing = None if found is None else found.project.file.data.missing
     schema = opened.schema.inputs
-    rows = collect(read_file(file, source_form, schema, missing), opened)
-    _tell_left_out(terminal, file, rows)
-    drift = window_drift(
-        profile,
-        rows.columns,
-        predictions=rows.predictions,
-        schema=opened.schema.features,
-        settings=DriftSettings(psi=limit),
-    )
-    apart = None
-    if against is not None:
-        earlier = collect(read_file(against, None, schema, missing), opened, answer=False)
-        _tell_left_out(terminal, against, earlier)
-        apart = separation(earlier.columns, rows.columns)
-    if plot is not None:
-        from modelwright.cli.drift_plot import draw
+    with working(terminal, f"Reading {'standard input' if file == '-' else file}") as work:
+        rows = collect(read_file(file, source_form, schema, missing, work.at), opened)
+        _tell_left_out(terminal, file, rows)
+        work.step("Comparing with the training data")
+        drift = window_drift(
+            profile,
+            rows.columns,
+            predictions=rows.predictions,
+            schema=opened.schema.features,
+            settings=DriftSettings(psi=limit),
+        )
+        apart = None
+        if against is not None:
+            work.step(f"Reading {against}")
+            earlier = collect(read_file(against, None, schema, missing, work.at), opened, answer=False)
+            _tell_left_out(terminal, against, earlier)
+            work.step("Telling the two files apart")
+            apart = separation(earlier.columns, rows.columns)
+        if plot is not None:
+            from modelwright.cli.drift_plot import draw
 
-        draw(plot, profile, rows, drift)
+            work.step(f"Drawing {plot}")
+            draw(plot, profile, rows, drift)
     drifted = bool(drift.drifted) or (apart is not None and apart.drifted)
     terminal.result(_as_json(drift, apart, rows, drifted), lambda: _show(terminal, drift, apart))
     if plot is not None:

@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING
 
 import click
 
+from modelwright.cli.asking import api_key_option
+from modelwright.cli.progress import working
 from modelwright.cli.terminal import Terminal, plain_table
-from modelwright.cli.verb import project_option, verb
+from modelwright.cli.verb import project_option, rows_form_option, verb
 from modelwright.errors import ExitCode, ModelwrightError
 
 if TYPE_CHECKING:
+    from modelwright.cli.reading import Watch
     from modelwright.project.load import Project
     from modelwright.train.live_check import Asked, Labelled
     from modelwright.train.live_report import Report
 
 LOG = "predictions_log.txt"
-_IN = ("csv", "tsv", "json", "jsonl", "parquet")
 
 
 class RowsRefused(ModelwrightError):
@@ -48,10 +50,9 @@ class RowsRefused(ModelwrightError):
 @click.argument("url")
 @click.option(
     "--data",
-    required=True,
     metavar="FILE",
     type=click.Path(),
-    help="Labelled rows: CSV, TSV, JSON, JSON lines or Parquet.",
+    help="Labelled rows: CSV, TSV, JSON, JSON lines or Parquet. Default: the project's data.",
 )
 @click.option("--target", metavar="COLUMN", help="Column with the truth. Default: the project's target.")
 @click.option(
@@ -88,25 +89,14 @@ class RowsRefused(ModelwrightError):
 @click.option(
     "--output", default="", metavar="NAME", help="Which answer, where several models answer together."
 )
-@click.option(
-    "--api-key",
-    envvar="MODELWRIGHT_API_KEY",
-    metavar="KEY",
-    help="API key or token; better in MODELWRIGHT_API_KEY, which no process list shows.",
-)
-@click.option(
-    "--from",
-    "source_form",
-    type=click.Choice(_IN),
-    metavar="FORM",
-    help=f"Form of the rows: {', '.join(_IN)}.",
-)
+@api_key_option
+@rows_form_option
 @project_option
 def command(
     terminal: Terminal,
     *,
     url: str,
-    data: str,
+    data: str | None,
     target: str | None,
     sample: int,
     seed: int | None,
@@ -131,17 +121,19 @@ def command(
     from modelwright.train.live_report import Report, append, judge
 
     known = _project(project)
+    data = data or _data_of(known)
     wanted = [_floor(each) for each in floors]
     seed = secrets.randbelow(2**31) if seed is None else seed
-    rows = with_numbers(draw(_labelled(data, source_form, target, known), sample, seed))
+    with working(terminal, f"Reading {data}") as work:
+        rows = with_numbers(draw(_labelled(data, source_form, target, known, work.at), sample, seed))
     if not rows:
         raise RowsRefused(f"{data} holds no rows.", "Name a file with labelled rows.")
     try:
         client = Client(url, api_key=api_key)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="URL") from None
-    with client:
-        asked = ask(client, rows, model=model, output=output)
+    with client, working(terminal, f"Asking {url}", len(rows)) as work:
+        asked = ask(client, rows, model=model, output=output, told=work.at)
     if not asked.answers:
         raise RowsRefused(
             f"The service refused every one of the {asked.refusals} rows.",
@@ -173,7 +165,18 @@ def _project(path: str | None) -> Project | None:
         return None
 
 
-def _labelled(path: str, form: str | None, target: str | None, known: Project | None) -> Iterator[Labelled]:
+def _data_of(project: Project | None) -> str:
+    """The file with the project's own rows."""
+    from modelwright.data.load import materialise
+
+    if project is None:
+        raise click.UsageError("Name labelled rows with --data, or their project with --project.")
+    return str(materialise(project.file.data.source, project_dir=project.directory))
+
+
+def _labelled(
+    path: str, form: str | None, target: str | None, known: Project | None, watch: Watch
+) -> Iterator[Labelled]:
     """The rows of a file, parted from their truth."""
     from modelwright.cli.rows_in import problem_of, read_file
     from modelwright.schema.columns import TableSchema
@@ -185,7 +188,7 @@ def _labelled(path: str, form: str | None, target: str | None, known: Project | 
             "Say with --target which column holds the truth, or name the project with --project."
         )
     missing = known.file.data.missing if known is not None else None
-    for row in read_file(path, form, TableSchema(columns=()), missing):
+    for row in read_file(path, form, TableSchema(columns=()), missing, watch):
         problem = problem_of(row.values)
         if problem is None and not isinstance(row.values, dict):
             problem = "is not an object by column name"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from modelwright.cli.progress import working
 from modelwright.cli.terminal import Terminal
 from modelwright.cli.verb import project_argument, project_option, verb
 from modelwright.errors import ExitCode, ModelwrightError
@@ -53,7 +54,9 @@ def update(terminal: Terminal, path: str | None, at: datetime | None) -> None:
     project, settings = open_project(terminal, path)
     with lock.hold(settings.work_dir), opened_store(settings) as store:
         assert store is not None  # noqa: S101 - it is made where it is not there
-        done = update_features(project, store, at=None if at is None else at.replace(tzinfo=UTC))
+        with working(terminal, "Reading the data") as work:
+            moment = None if at is None else at.replace(tzinfo=UTC)
+            done = update_features(project, store, at=moment, told=work.step)
     assert project.file.online is not None  # noqa: S101 - update_features refused otherwise
     terminal.result(
         {

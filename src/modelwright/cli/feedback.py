@@ -6,10 +6,11 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 import click
 
+from modelwright.cli.progress import working
 from modelwright.cli.terminal import Terminal
 from modelwright.cli.verb import project_option, verb
 from modelwright.errors import ExitCode, ModelwrightError
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from modelwright.bundle.format import ModelEntry
+    from modelwright.cli.reading import Watch
     from modelwright.serve.protocols.truths import Told
     from modelwright.store.ports import Store
     from modelwright.store.records import Truth
@@ -76,7 +78,7 @@ def import_(terminal: Terminal, *, file: str, project: str | None, client: str |
         if store is None or models is None:
             raise nothing_trained(opened)
         importing = _Import(store, opened.name, models, name, new_classes=opened.file.retrain.new_classes)
-        with _rows(Path(file)) as rows:
+        with working(terminal, f"Importing {file}") as work, _rows(Path(file), work.at) as rows:
             importing.run(rows)
     data = importing.document()
 
@@ -187,8 +189,10 @@ def _models(store: Store, project: str, work_dir: Path) -> Sequence[ModelEntry] 
 
 
 @contextmanager
-def _rows(path: Path) -> Iterator[Iterator[tuple[str, Told | ModelwrightError]]]:
+def _rows(path: Path, watch: Watch) -> Iterator[Iterator[tuple[str, Told | ModelwrightError]]]:
     """The truths of a file, one after the other, each with its place."""
+    from modelwright.cli.reading import watched
+
     suffixes = [suffix.lower() for suffix in path.suffixes]
     packed = bool(suffixes) and suffixes[-1] == ".gz"
     form = (suffixes[-2] if len(suffixes) > 1 else "") if packed else (suffixes or [""])[-1]
@@ -199,7 +203,8 @@ def _rows(path: Path) -> Iterator[Iterator[tuple[str, Told | ModelwrightError]]]
         )
     try:
         with _opened(path, packed=packed) as file:
-            yield _csv(file) if form in _CSV else _lines(file) if form in _LINES else _json(file)
+            rows = _csv(file) if form in _CSV else _lines(file) if form in _LINES else _json(file)
+            yield watched(rows, cast("IO[bytes]", file.buffer), watch)
     except (OSError, EOFError, UnicodeDecodeError) as error:
         raise LabelsUnreadable(
             f"The file {path} cannot be read: {getattr(error, 'strerror', None) or error}.", "Check it."

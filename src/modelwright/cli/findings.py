@@ -21,6 +21,7 @@ from modelwright import __version__
 from modelwright.cli.errors import EXTRAS
 from modelwright.errors import ModelwrightError
 from modelwright.figures import size
+from modelwright.project.sources import SAMPLE, SYNTHETIC
 from modelwright.schema.urls import mask_url
 
 if TYPE_CHECKING:
@@ -156,7 +157,9 @@ def data(project: Project) -> Iterator[Finding]:
     source = project.file.data.source
     if not isinstance(source, str):
         yield _database(source.url)
-    elif source.startswith("sklearn:"):
+    elif source.startswith(SYNTHETIC):
+        yield Finding("data", "ok", f"{source}: rows that a program of the project makes, not real ones")
+    elif source.startswith(SAMPLE):
         there = _version("scikit-learn") is not None
         yield (
             Finding("data", "ok", source)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from io import TextIOWrapper
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import click
 
 from modelwright.cli.output import output_file
+from modelwright.cli.progress import working
 from modelwright.cli.terminal import Terminal
 from modelwright.cli.verb import project_option, verb
 from modelwright.errors import ExitCode, ModelwrightError
@@ -91,7 +92,8 @@ def export(
     }
     with opened_store(settings, create=False) as store:
         batches = iter(()) if store is None else _batches(store, opened.name, limits)
-        count = _write(file, batches)
+        with working(terminal, f"Writing {file}", _most(store, opened.name, limits)) as work:
+            count = _write(file, batches, work.at)
     terminal.result(
         {"file": str(file), "predictions": count}, lambda: terminal.print(f"{count:,} predictions in {file}")
     )
@@ -120,12 +122,33 @@ def prune(terminal: Terminal, *, project: str | None, older_than: str | None, ke
     except (ValueError, OverflowError) as error:
         raise TimeUnclear(f"'{older_than}' is no length of time.", "Write it like 12h or 90d.") from error
     with opened_store(settings, create=False) as store:
-        gone = 0 if store is None else store.predictions.prune(opened.name, older_than=oldest, keep=keep)
+        gone = 0
+        if store is not None:
+            total = _to_go(store, opened.name, oldest, keep)
+            with working(terminal, "Deleting old predictions", total) as work:
+                gone = store.predictions.prune(opened.name, older_than=oldest, keep=keep, told=work.at)
     terminal.result({"deleted": gone}, lambda: terminal.print(f"{gone:,} predictions deleted"))
 
 
 for _verb in (export, prune):
     command.add_command(_verb)
+
+
+def _most(store: SqlStore | None, project: str, limits: dict[str, Any]) -> int | None:
+    """How many predictions an export holds at most; ``None`` where only reading them would tell."""
+    if store is None or limits["labelled"]:
+        return None
+    count = store.predictions.count(project, version=limits["version"], since=limits["since"])
+    if limits["until"] is None:
+        return count
+    return count - store.predictions.count(project, version=limits["version"], since=limits["until"])
+
+
+def _to_go(store: SqlStore, project: str, oldest: datetime | None, keep: int | None) -> int:
+    """How many predictions pruning will delete."""
+    count = store.predictions.count(project)
+    stay = count if oldest is None else store.predictions.count(project, since=oldest)
+    return count - (stay if keep is None else min(stay, keep))
 
 
 def _batches(store: SqlStore, project: str, limits: dict[str, Any]) -> Batches:
@@ -170,8 +193,8 @@ def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
-def _write(file: Path, batches: Batches) -> int:
-    """Write all batches; how many rows.
+def _write(file: Path, batches: Batches, told: Callable[[int], None]) -> int:
+    """Write all batches, telling how many rows so far; how many rows in all.
 
     Raises:
         FormUnknown: The file's name does not say in which form.
@@ -190,6 +213,7 @@ def _write(file: Path, batches: Batches) -> int:
         for batch in batches:
             sink.send(batch)
             count += len(batch)
+            told(count)
     return count
 
 

@@ -24,7 +24,7 @@ def command(terminal: Terminal, name: str | None, like: str | None, *, listed: b
     """Begin a project of your own from an example.
 
     NAME is the folder, and the project is called like it. The example's files are copied, without its
-    data: its make_data.py makes some, or data.source in project.yaml names yours.
+    data: data.source in project.yaml names yours; until then rows are made up by its make_data.py.
     """
     from modelwright.project.examples import begin_like, examples
     from modelwright.project.write import slug
@@ -45,9 +45,9 @@ def command(terminal: Terminal, name: str | None, like: str | None, *, listed: b
         terminal.print(f"Began the project '{project}' in {directory}, like the example {like}:")
         for path in written:
             terminal.print(f"  {path}")
-        maker = directory / "make_data.py"
-        first = f"python {maker}   (or name your data in project.yaml), then: " if maker.is_file() else ""
-        terminal.say(f"Next: {first}modelwright up {directory}")
+        made = (directory / "make_data.py").is_file()
+        mine = "   (on made-up rows; for your own, name them in data.source first)" if made else ""
+        terminal.say(f"Next: modelwright up {directory}{mine}")
 
     terminal.result({"project": project, "like": like, "files": [str(path) for path in written]}, show)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from modelwright.cli.progress import working
 from modelwright.cli.terminal import Terminal
 from modelwright.cli.verb import project_argument, verb
 
@@ -59,15 +60,17 @@ def command(
         record = None if store is None else store.versions.get(project.name, manifest.version)
     assert record is not None  # noqa: S101 - live_bundle found it
     missing = project.file.data.missing
-    made = Version(
-        manifest=manifest,
-        bundle=live.path,
-        missing=SPELLINGS if missing is None else missing,
-        held_out=held_out(project, record, settings=settings, most=_TESTED),
-        training=_own_files(project),
-    )
-    folder = Path(output) if output else Path(made.distribution)
-    written = write(folder, made, replace=replace)
+    with working(terminal, "Finding the held-out rows for its tests") as work:
+        made = Version(
+            manifest=manifest,
+            bundle=live.path,
+            missing=SPELLINGS if missing is None else missing,
+            held_out=held_out(project, record, settings=settings, most=_TESTED),
+            training=_own_files(project),
+        )
+        folder = Path(output) if output else Path(made.distribution)
+        work.step(f"Writing {folder}")
+        written = write(folder, made, replace=replace)
 
     def show() -> None:
         terminal.print(

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING
 
 import click
 
+from modelwright.cli.progress import working
 from modelwright.cli.terminal import Terminal
-from modelwright.cli.verb import project_option, verb
+from modelwright.cli.verb import project_option, rows_form_option, verb
 
 if TYPE_CHECKING:
     from modelwright.bundle.read import Bundle
     from modelwright.cli.live import LiveBundle
+    from modelwright.cli.reading import Watch
     from modelwright.cli.rows_in import Row
 
-_IN = ("csv", "tsv", "json", "jsonl", "parquet")
 _OUT = ("table", "csv", "tsv", "json", "jsonl", "parquet")
 
 
@@ -50,13 +51,7 @@ _OUT = ("table", "csv", "tsv", "json", "jsonl", "parquet")
     metavar="FORM",
     help=f"Form of the answers: {', '.join(_OUT)}.",
 )
-@click.option(
-    "--from",
-    "source_form",
-    type=click.Choice(_IN),
-    metavar="FORM",
-    help=f"Form of the rows: {', '.join(_IN)}.",
-)
+@rows_form_option
 @click.option("--skip-invalid", is_flag=True, help="Leave out rows that do not fit, and say how many.")
 def command(
     terminal: Terminal,
@@ -92,8 +87,11 @@ def command(
         bundle, missing = live.path, live.project.file.data.missing
     opened = open_bundle(bundle) if live is None else live.open()
     run = Answering(opened, skip_invalid=skip_invalid)
+    # Answers that run over the terminal show by themselves that something is done.
+    shown = output in (None, "-") and form != "table" and sys.stdout.isatty()
     with rows_out.writer(form, output, terminal) as writer:
-        run.answer(_rows(rows, source_form, opened, missing), writer)
+        with working(terminal, f"Answering {_told(rows)}", hidden=shown) as work:
+            run.answer(_rows(rows, source_form, opened, missing, work.at), writer)
         run.judge()
     run.tell(terminal)
     if output not in (None, "-"):
@@ -113,14 +111,18 @@ def _form(terminal: Terminal, output: str | None) -> str:
     return "table" if sys.stdout.isatty() else "csv"
 
 
+def _told(words: Sequence[str]) -> str:
+    return "standard input" if words[0] == "-" else words[0]
+
+
 def _rows(
-    words: Sequence[str], form: str | None, bundle: Bundle, missing: Sequence[str] | None
+    words: Sequence[str], form: str | None, bundle: Bundle, missing: Sequence[str] | None, watch: Watch
 ) -> Iterator[Row]:
     from modelwright.cli.rows_in import InputUnreadable, read_file, read_words
 
     schema = bundle.schema.inputs
     if len(words) == 1 and (words[0] == "-" or Path(words[0]).exists() or form is not None):
-        return read_file(words[0], form, schema, missing)
+        return read_file(words[0], form, schema, missing, watch)
     files = [word for word in words if Path(word).is_file()]
     if len(files) > 1:
         raise InputUnreadable(f"{len(files)} files were given.", "Name one at a time.")

@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from modelwright.cli.progress import working
 from modelwright.cli.terminal import Terminal
 from modelwright.cli.verb import project_option, verb
 
@@ -57,7 +58,8 @@ def command(terminal: Terminal, version: int, project: str | None, reason: str) 
         terminal.result(data, show)
         sys.stdout.flush()
         # The release is in force already; the aliases only follow, and starting MLflow takes seconds.
-        note = follow(store, opened.name, uri=settings.tracking_uri, working=settings.work_dir)
+        with working(terminal, "Telling MLflow"):
+            note = follow(store, opened.name, uri=settings.tracking_uri, working=settings.work_dir)
     if note:
         terminal.say(note)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from modelwright.cli.progress import working
 from modelwright.cli.terminal import Terminal
 from modelwright.cli.verb import project_option, verb
 
@@ -53,18 +54,22 @@ def command(  # noqa: PLR0917 - the options of one verb
     from modelwright.train.report.since import since
 
     opened, settings = open_project(terminal, project)
-    with opened_store(settings, create=False) as store:
+    with working(terminal, "Collecting the facts") as work, opened_store(settings, create=False) as store:
         record = meant(store, opened, version, or_latest=True)
         folder = report_path(settings, record).parent
         facts = kept(folder, record.number)
         after = None if store is None else since(store, opened.name, record.number, now=datetime.now(UTC))
-    target = Path(output) if output else Path(f"{opened.name}-v{record.number}.{'md' if card else 'html'}")
-    write_whole(target, card_of(facts) if card else page(facts, folder, after), WRITING)
-    written = [target]
-    if pdf:
-        from modelwright.cli.printing import print_page
+        target = (
+            Path(output) if output else Path(f"{opened.name}-v{record.number}.{'md' if card else 'html'}")
+        )
+        work.step(f"Writing {target}")
+        write_whole(target, card_of(facts) if card else page(facts, folder, after), WRITING)
+        written = [target]
+        if pdf:
+            from modelwright.cli.printing import print_page
 
-        written.append(print_page(target, target.with_suffix(".pdf")))
+            work.step(f"Printing {target.with_suffix('.pdf')}")
+            written.append(print_page(target, target.with_suffix(".pdf")))
     _tell(terminal, record, written)
 
 

@@ -41,7 +41,7 @@ def command(terminal: Terminal, version: int, project: str | None, keep: str | N
     with opened_store(settings, create=False) as store:
         if store is None:
             raise nothing_trained(opened)
-        with drawn(terminal, opened.name) as progress:
+        with drawn(terminal, opened.name, work_dir=settings.work_dir) as progress:
             found = reproduce(
                 opened,
                 version,

@@ -19,6 +19,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import IO, Any, cast
 
+from modelwright.cli.reading import Watch, counted, watched
 from modelwright.errors import ExitCode, MissingExtra, ModelwrightError
 from modelwright.schema.columns import Kind, TableSchema
 from modelwright.schema.missing import AMONG_NUMBERS, SPELLINGS
@@ -86,7 +87,11 @@ def read_words(words: Sequence[str], schema: TableSchema) -> Iterator[Row]:
 
 
 def read_file(
-    path: str, form: str | None, schema: TableSchema, missing: Sequence[str] | None
+    path: str,
+    form: str | None,
+    schema: TableSchema,
+    missing: Sequence[str] | None,
+    watch: Watch | None = None,
 ) -> Iterator[Row]:
     """Rows of a file, or of standard input where ``path`` is ``-``.
 
@@ -96,14 +101,15 @@ def read_file(
             character, where not given.
         schema: What the bundle expects, to know which text is a number.
         missing: Spellings of a missing value; the usual ones where not given.
+        watch: Told now and then how far the reading is, of how much: bytes, or rows.
 
     Raises:
         InputUnreadable: It is absent, damaged, or not of its form; the line is named.
     """
     if Path(path).is_dir():
-        yield from _folder(path, schema, missing)
+        yield from _folder(path, schema, missing, watch)
         return
-    rows = _file_rows(path, form, schema, missing)
+    rows = _file_rows(path, form, schema, missing, watch)
     yield from with_images(rows, schema, Path() if path == "-" else Path(path).parent)
 
 
@@ -137,7 +143,11 @@ def _image_file(value: object, folder: Path) -> Path | None:
 
 
 def _file_rows(
-    path: str, form: str | None, schema: TableSchema, missing: Sequence[str] | None
+    path: str,
+    form: str | None,
+    schema: TableSchema,
+    missing: Sequence[str] | None,
+    watch: Watch | None,
 ) -> Iterator[Row]:
     form = form or (None if path == "-" else form_of(path))
     if form is None and path != "-":
@@ -149,7 +159,8 @@ def _file_rows(
         with _opened(path) as stream:
             if form is None:
                 form = _sniff(stream)
-            yield from _READERS[form](stream, path, schema, missing)
+            rows = _READERS[form](stream, path, schema, missing)
+            yield from rows if watch is None else _told(rows, form, stream, watch)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InputUnreadable(
             f"{_name(path)} is damaged: {error}.", "Get the file again; its end may be missing."
@@ -165,12 +176,35 @@ def _file_rows(
         ) from error
 
 
-def _folder(path: str, schema: TableSchema, missing: Sequence[str] | None) -> Iterator[Row]:
+def _told(rows: Iterator[Row], form: str, stream: IO[bytes], watch: Watch) -> Iterator[Row]:
+    """The rows, while ``watch`` is told; where the whole is read before the first row, rows count."""
+    if form == "json":
+        every = list(rows)
+        return counted(iter(every), len(every), watch)
+    if form == "parquet" and stream.seekable():
+        return counted(rows, _parquet_rows(stream), watch)
+    return watched(rows, stream, watch)
+
+
+def _parquet_rows(stream: IO[bytes]) -> int:
+    """How many rows a Parquet file has; 0 where that cannot be read, which its reader words."""
+    pyarrow = parquet_library()
+    try:
+        return int(pyarrow.parquet.ParquetFile(stream).metadata.num_rows)
+    except (pyarrow.ArrowException, OSError):
+        return 0
+
+
+def _folder(
+    path: str, schema: TableSchema, missing: Sequence[str] | None, watch: Watch | None
+) -> Iterator[Row]:
     """The rows of a folder's Parquet files, in the order of their paths, as training reads them."""
     files = sorted(file for file in Path(path).rglob("*.parquet") if file.is_file())
     if not files:
         raise InputUnreadable(f"The folder {path} holds no .parquet file.", "Name a file.")
-    for file in files:
+    for number, file in enumerate(files):
+        if watch is not None:
+            watch(number, len(files))
         for row in read_file(str(file), "parquet", schema, missing):
             yield Row(f"{file.relative_to(path)}, {row.place}", row.values)
 

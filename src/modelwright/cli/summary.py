@@ -62,6 +62,7 @@ def summary(record: VersionRecord, settings: Settings, url: str | None = None) -
             name: {"value": metric.value, "low": metric.low, "high": metric.high}
             for name, metric in record.metrics.items()
         },
+        "data": data_of(record, settings),
         "dataset_md5": record.dataset_md5,
         "bundle": str(bundle_path(settings, record)),
         "run_id": record.run_id,
@@ -74,8 +75,19 @@ def report_path(settings: Settings, record: VersionRecord) -> Path:
     return settings.work_dir / "reports" / f"v{record.number}" / "report.html"
 
 
+def data_of(record: VersionRecord, settings: Settings) -> str:
+    """What a version was trained on, for people; empty where nobody kept that."""
+    from modelwright.train import recipe
+
+    kept = recipe.read(settings.work_dir, record.number)
+    return "" if kept is None else ", ".join(each.origin or each.path for each in kept.sources)
+
+
 def show_places(terminal: Terminal, record: VersionRecord, settings: Settings) -> None:
-    """Say where the bundle, the report and the experiment are."""
+    """Say which data it was, and where the bundle, the report and the experiment are."""
+    data = data_of(record, settings)
+    if data:
+        terminal.print(f"  data        {data}, md5 {record.dataset_md5}")
     terminal.print(f"  bundle      {bundle_path(settings, record)}")
     report = report_path(settings, record)
     if report.is_file():

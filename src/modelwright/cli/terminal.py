@@ -43,12 +43,12 @@ class Terminal:
     def say(self, text: str = "") -> None:
         """A notice to the person at the terminal."""
         if not self.quiet:
-            click.echo(text, err=True, color=colour(sys.stderr))
+            notice(text)
 
     def warn(self, text: str) -> None:
         """Something odd that doesn't stop the verb."""
         if not self.quiet:
-            click.echo(f"{click.style('Warning:', fg='yellow')} {text}", err=True, color=colour(sys.stderr))
+            notice(f"{click.style('Warning:', fg='yellow')} {text}")
 
     def print(self, text: str = "") -> None:
         """A line of the result."""
@@ -68,6 +68,18 @@ class Terminal:
         with console.capture() as captured:
             console.print(table)
         click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()), color=True)
+
+
+def notice(text: str, *, end: bool = True) -> None:
+    """Write to standard error, above whatever bar is drawn there.
+
+    Args:
+        text: With escape codes for colours, which only a terminal gets.
+        end: End the line.
+    """
+    # Named as it stands now: asked for "standard error", click would find the terminal below the bar's
+    # stand-in, and the bar would be drawn over what it wrote.
+    click.echo(text, file=sys.stderr, nl=end, color=colour(sys.stderr))
 
 
 def colour(stream: Any) -> bool:

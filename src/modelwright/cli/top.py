@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from modelwright.cli.asking import SERVER, api_key_option
 from modelwright.cli.terminal import Terminal
 from modelwright.cli.verb import verb
 
 if TYPE_CHECKING:
     from modelwright.cli.topview.reading import Reading
 
-KEY = "MODELWRIGHT_API_KEY"
-_DEFAULT = "http://127.0.0.1:5000"
 _SHORTEST = 0.2
 
 
 @verb(
     "top",
     examples=[
-        ("modelwright top", f"the server at {_DEFAULT}"),
+        ("modelwright top", f"the server at {SERVER}"),
         ("modelwright top http://127.0.0.1:8080 --every 5", "another one, looked at every five seconds"),
         ("modelwright top --once", "one look, then end: for a script or a pipe"),
         ("MODELWRIGHT_API_KEY=… modelwright top https://models.example.org", "where a key is needed"),
     ],
 )
-@click.argument("url", default=_DEFAULT, metavar="[URL]")
+@click.argument("url", default=SERVER, metavar="[URL]")
 @click.option(
     "--every",
     default=2.0,
@@ -39,25 +37,25 @@ _SHORTEST = 0.2
     help="Time between two looks.",
 )
 @click.option("--once", is_flag=True, help="Look once and end, as on a pipe.")
-def command(terminal: Terminal, url: str, every: float, once: bool) -> None:
+@api_key_option
+def command(terminal: Terminal, *, url: str, every: float, once: bool, api_key: str | None) -> None:
     """Show what a running server does now.
 
     Requests, errors and latency a second by route, what is answered, the processes and the prediction
-    log, from the server's own metrics. Ctrl+C ends it. A key with the scope 'read' is taken from the
-    environment variable MODELWRIGHT_API_KEY.
+    log, from the server's own metrics. Ctrl+C ends it. Where the server asks for keys, one with the scope
+    'read' will do.
     """
     from modelwright.cli.topview.reading import Between, read
     from modelwright.cli.topview.view import facts, view
 
-    key = os.environ.get(KEY)
-    before = read(url, key)
+    before = read(url, api_key)
     time.sleep(every if not once else min(every, 1.0))
-    after = read(url, key)
+    after = read(url, api_key)
     found = facts(Between(before, after))
     if once or terminal.json or not sys.stdout.isatty():
         terminal.result(found, lambda: _print(terminal, view(found, url)))
         return
-    _watch(terminal, url, key, every, after, found)
+    _watch(terminal, url, api_key, every, after, found)
 
 
 def _print(terminal: Terminal, shown: Any) -> None:

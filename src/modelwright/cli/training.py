@@ -11,13 +11,15 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from modelwright.cli.terminal import plain_table
+from modelwright.cli.progress import Bar, drawable
+from modelwright.cli.terminal import notice, plain_table
 from modelwright.figures import duration, size
+from modelwright.train.progress import Silent
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Console
-    from rich.progress import Progress as Bar
-    from rich.progress import TaskID
 
     from modelwright.cli.terminal import Terminal
     from modelwright.project.load import Project
@@ -25,8 +27,6 @@ if TYPE_CHECKING:
     from modelwright.store.ports import Store
     from modelwright.train.outcome import ModelOutcome, Outcome
     from modelwright.train.progress import Stage
-
-_STEPS = 100  # one candidate's share of the bar
 
 
 def run_training(
@@ -43,7 +43,7 @@ def run_training(
     from modelwright.train.run import train_project
 
     why = reason_to_train(project if data is None else project.with_source(data), settings, store)
-    with drawn(terminal, project.name, opening=why) as progress:
+    with drawn(terminal, project.name, opening=why, work_dir=settings.work_dir) as progress:
         return train_project(
             project,
             store=store,
@@ -70,9 +70,18 @@ def reason_to_train(project: Project, settings: Settings, store: Store) -> str:
     return f"Training, although nothing changed since version {latest.number}."
 
 
-def drawn(terminal: Terminal, project: str, *, opening: str = "") -> _Silenced | _Drawn:
-    """What draws a training's progress, to be used with ``with``; ``opening`` is said when it begins."""
-    return _Silenced() if terminal.quiet else _Drawn(terminal, project, opening)
+def drawn(
+    terminal: Terminal, project: str, *, opening: str = "", work_dir: Path | None = None
+) -> _Silenced | _Drawn:
+    """What draws a training's progress, to be used with ``with``.
+
+    Args:
+        terminal: How this run speaks.
+        project: The project's name.
+        opening: Said when the first step begins.
+        work_dir: Where what the last training took is kept, for the time left.
+    """
+    return _Silenced() if terminal.quiet else _Drawn(terminal, project, opening, work_dir)
 
 
 def show_outcome(terminal: Terminal, outcome: Outcome) -> None:
@@ -141,7 +150,7 @@ def _spelled(value: float | None, spell: Callable[[float], str]) -> str:
     return "" if value is None else spell(value)
 
 
-class _Silenced:
+class _Silenced(Silent):
     """Draws nothing."""
 
     def __enter__(self) -> _Silenced:
@@ -150,95 +159,67 @@ class _Silenced:
     def __exit__(self, *_: object) -> None:
         return None
 
-    def stage(self, stage: Stage, note: str = "") -> None:
-        """Says nothing."""
-
-    def note(self, message: str) -> None:
-        """Says nothing."""
-
-    def candidates(self, names: Sequence[str]) -> None:
-        """Says nothing."""
-
-    def candidate_started(self, name: str) -> None:
-        """Says nothing."""
-
-    def trial(self, name: str, number: int, total: int, best: float | None) -> None:
-        """Says nothing."""
-
-    def candidate_finished(self, name: str, row: dict[str, Any]) -> None:
-        """Says nothing."""
-
 
 class _Drawn:
     """A bar with the time left on a terminal; a line an event where output goes to a file."""
 
-    def __init__(self, terminal: Terminal, project: str, opening: str) -> None:
-        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+    def __init__(self, terminal: Terminal, project: str, opening: str, work_dir: Path | None) -> None:
+        from modelwright.cli.estimate import Estimate, recall
 
         self._terminal = terminal
         self._opening = opening  # not before the first step: another command may be at work here
+        self._work_dir = work_dir
         self._console = _console()
-        self._bar: Bar | None = None
-        self._task: TaskID | None = None
-        self._done = 0
+        self._lines = not drawable()
         self._started = time.monotonic()
-        if sys.stderr.isatty():
-            self._bar = Progress(
-                SpinnerColumn(),
-                TextColumn("{task.description}"),
-                BarColumn(bar_width=28),
-                TimeRemainingColumn(),
-                console=self._console,
-                transient=True,
-            )
-            self._task = self._bar.add_task(f"Starting {project}", total=None)
+        self._estimate = Estimate({} if work_dir is None else recall(work_dir))
+        self._bar = Bar(f"Starting {project}", self._estimate)
 
     def __enter__(self) -> _Drawn:
-        if self._bar is not None:
-            self._bar.start()
+        self._bar.__enter__()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        from modelwright.cli.estimate import remember
+
+        self._bar.__exit__()
+        if kind is None and self._work_dir is not None:
+            remember(self._work_dir, self._estimate.measured())
 
     def stage(self, stage: Stage, note: str = "") -> None:
         """Show what is being done."""
         if self._opening:
-            self._console.print(self._opening)
+            self._print(self._opening)
             self._opening = ""
+        self._estimate.stage(stage)
         text = f"{stage.value} {note}".strip()
-        if self._bar is None:
+        if self._lines:
             self._terminal.say(f"[{time.monotonic() - self._started:6.1f} s] {text}")
-        else:
-            self._update(description=text)
+        self._bar.say(text)
 
     def note(self, message: str) -> None:
         """Print it above the bar."""
-        self._console.print(f"Note: {message}", style="yellow")
+        self._print(f"Note: {message}", style="yellow")
 
     def candidates(self, names: Sequence[str]) -> None:
         """Give the bar its length."""
-        self._done = 0
-        self._update(total=len(names) * _STEPS, completed=0)
+        self._estimate.candidates(names)
 
     def candidate_started(self, name: str) -> None:
         """Name it."""
-        self._update(description=f"Training {name}")
+        self._estimate.started(name)
+        self._bar.say(f"Training {name}")
 
     def trial(self, name: str, number: int, total: int, best: float | None) -> None:
         """Move the bar within the candidate's share."""
+        self._estimate.tried(number / max(1, total))
         shown = "" if best is None else f", best {best:.4g}"
-        self._update(
-            description=f"Training {name}: trial {number} of {total}{shown}",
-            completed=self._done * _STEPS + int(0.9 * _STEPS * number / total),
-        )
+        self._bar.say(f"Training {name}: trial {number} of {total}{shown}")
 
     def candidate_finished(self, name: str, row: dict[str, Any]) -> None:
         """Move the bar to the next one."""
-        self._done += 1
-        self._update(completed=self._done * _STEPS)
-        if self._bar is None:
+        self._estimate.finished(name)
+        if self._lines:
             score = row["score"]
             value = (
                 "" if score is None or score["value"] is None else f" {row['metric']} {_with_spread(score)}"
@@ -246,6 +227,8 @@ class _Drawn:
             said = value if row["eligible"] else f"{value}: {row['reason']}"
             self._terminal.say(f"[{time.monotonic() - self._started:6.1f} s]   {name}{said}")
 
-    def _update(self, **changes: Any) -> None:
-        if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, **changes)
+    def _print(self, text: str, style: str | None = None) -> None:
+        """Say it as notices are said: the bar, while there is one, stays below."""
+        with self._console.capture() as captured:
+            self._console.print(text, style=style)
+        notice(captured.get(), end=False)

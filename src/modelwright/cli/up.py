@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from modelwright.cli.progress import working
 from modelwright.cli.terminal import Terminal
 from modelwright.cli.verb import verb
 
@@ -141,7 +142,9 @@ def _bring_features(terminal: Terminal, project: Project, store: SqlStore) -> No
     from modelwright.train.online import update_features
 
     assert project.file.online is not None  # noqa: S101 - the caller looked
-    terminal.say(told(update_features(project, store), project.file.online.key))
+    with working(terminal, "Computing what is known of every key") as work:
+        done = update_features(project, store, told=work.step)
+    terminal.say(told(done, project.file.online.key))
 
 
 def _look_up(project: Project, store: SqlStore) -> Found:

@@ -10,6 +10,8 @@ import click
 from modelwright.cli.terminal import Terminal
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+ROWS_FORMS = ("csv", "tsv", "json", "jsonl", "parquet")
+"""What ``rows_in`` reads."""
 
 
 class Verb(click.Command):
@@ -93,6 +95,17 @@ def project_option(function: Function) -> Function:
         metavar="PATH",
         type=click.Path(),
         help="Folder of the project, or its file. Default: here or in a folder above.",
+    )(function)
+
+
+def rows_form_option(function: Function) -> Function:
+    """``--from``: how a file of rows is written, where its name does not tell."""
+    return click.option(
+        "--from",
+        "source_form",
+        type=click.Choice(ROWS_FORMS),
+        metavar="FORM",
+        help=f"Form of the rows: {', '.join(ROWS_FORMS)}.",
     )(function)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from modelwright.cli.progress import working
 from modelwright.cli.terminal import Terminal
 from modelwright.cli.verb import project_argument, verb
 
@@ -49,13 +50,14 @@ def command(terminal: Terminal, *, path: str | None, once: bool, poll: float) ->
         signal.signal(number, lambda *_: stop.set())
     with opened_store(settings) as store:
         assert store is not None  # noqa: S101 - it is made where it is not there
-        worker = Worker(project, settings, store, stop=stop)
         if not once:
             terminal.say(f"Waiting for retrainings of '{project.name}'. Stop with Ctrl+C.")
-            worker.run(poll=poll, reload=lambda: load(project.path))
+            Worker(project, settings, store, stop=stop).run(poll=poll, reload=lambda: load(project.path))
             return
-        job = worker.run_once()
-        worker.aliases.finish()
+        with working(terminal, "Looking for a retraining that is due", 1) as work:
+            worker = Worker(project, settings, store, stop=stop, told=work.reached)
+            job = worker.run_once()
+            worker.aliases.finish()
     data = (
         None
         if job is None

@@ -12,12 +12,13 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pa_parquet
 
-from modelwright.data import cells, columnar, extract, missing, remote, samples
+from modelwright.data import cells, columnar, extract, missing, remote, samples, synthetic
 from modelwright.data.delimited import read_delimited
 from modelwright.data.faults import DataUnreadable, nearest
 from modelwright.data.tap import open_bytes
 from modelwright.files import replacing, write_stream
 from modelwright.project.model import SqlSource
+from modelwright.project.sources import SAMPLE, SYNTHETIC, is_path
 from modelwright.schema.missing import AMONG_NUMBERS, SPELLINGS
 from modelwright.schema.urls import mask_url
 
@@ -54,7 +55,7 @@ def read_table(
     materialised: Path | None = None,
 ) -> Loaded:
     """Read a source: CSV, TSV, JSON lines, Parquet (``.gz`` too), a folder of Parquet,
-    ``sklearn:NAME``, ``s3://…``, or a query.
+    ``sklearn:NAME``, ``synthetic:SCRIPT``, ``s3://…``, or a query.
 
     Args:
         source: As the project file has it.
@@ -68,8 +69,8 @@ def read_table(
     """
     label_names: dict[str, str] = {}
     path = materialised
-    if isinstance(source, str) and source.startswith(samples.PREFIX):
-        sample = samples.load_sample(source.removeprefix(samples.PREFIX))
+    if isinstance(source, str) and source.startswith(SAMPLE):
+        sample = samples.load_sample(source.removeprefix(SAMPLE))
         raw, codes, label_names = sample.table, frozenset[str](), sample.label_names
         if path is not None:
             raw, codes = _read_path(path, missing)
@@ -77,7 +78,7 @@ def read_table(
         raw, codes = _read_path(path, missing)
     elif isinstance(source, SqlSource):
         raw, codes = extract.read_query(source, base), frozenset()
-    elif source.startswith(remote.PREFIX):
+    elif source.startswith((remote.PREFIX, SYNTHETIC)):
         path = materialise(source, project_dir=base)
         raw, codes = _read_path(path, missing)
     else:
@@ -85,8 +86,8 @@ def read_table(
         raw, codes = _read_path(path, missing)
     table, spellings = _without_missing(columnar.canonical(raw), codes, missing)
     if not table.num_rows:
-        raise DataUnreadable(f"{_origin(source, path)} has no rows.", "Name data that has rows.")
-    return Loaded(table, path, label_names, _origin(source, path), spellings)
+        raise DataUnreadable(f"{_origin(source, base)} has no rows.", "Name data that has rows.")
+    return Loaded(table, path, label_names, _origin(source, base), spellings)
 
 
 def locate(source: str, base: Path) -> Path:
@@ -118,7 +119,8 @@ def materialise(source: str | SqlSource, *, project_dir: Path) -> Path:
     """Make the file (or folder) inside the project that holds this data and can be versioned.
 
     One inside the project is used as it is; one outside is copied to ``data/``, as are an object of
-    S3, a set of scikit-learn's (CSV, written once) and the rows of a query (Parquet, extracted anew).
+    S3, a set of scikit-learn's and synthetic rows (CSV, written once) and the rows of a query (Parquet,
+    extracted anew).
 
     Raises:
         DataUnreadable: The source is not there.
@@ -127,10 +129,10 @@ def materialise(source: str | SqlSource, *, project_dir: Path) -> Path:
     folder = project_dir / _FOLDER
     if isinstance(source, SqlSource):
         return _write_extract(source, project_dir)
-    if source.startswith(samples.PREFIX):
-        path = folder / f"{source.removeprefix(samples.PREFIX)}.csv"
+    if source.startswith(SAMPLE):
+        path = folder / f"{source.removeprefix(SAMPLE)}.csv"
         if not path.exists():
-            table = samples.load_sample(source.removeprefix(samples.PREFIX)).table
+            table = samples.load_sample(source.removeprefix(SAMPLE)).table
             with replacing(path, f"writing {path.name}") as draft:
                 pa_csv.write_csv(table, draft)
         return path
@@ -138,6 +140,8 @@ def materialise(source: str | SqlSource, *, project_dir: Path) -> Path:
         path = folder / remote.object_name(source)
         remote.download(source, path)
         return path
+    if source.startswith(SYNTHETIC):
+        return synthetic.made(source, project_dir)
     path = locate(source, project_dir)
     if path.resolve().is_relative_to(project_dir.resolve()):
         return path
@@ -197,12 +201,14 @@ def _same_bytes(one: Path, other: Path) -> bool:
     return True
 
 
-def _origin(source: str | SqlSource, path: Path | None) -> str:
+def _origin(source: str | SqlSource, base: Path) -> str:
     if isinstance(source, SqlSource):
         return f"query at {mask_url(source.url)}"
-    if "://" in source or source.startswith(samples.PREFIX):
+    if source.startswith(SYNTHETIC):
+        return synthetic.told(source)
+    if not is_path(source):
         return source
-    return str(path or source)
+    return str((base / Path(source).expanduser()).resolve())
 
 
 def _read_path(path: Path, spellings: Sequence[str] | None) -> tuple[pa.Table, frozenset[str]]:

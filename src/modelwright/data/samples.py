@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from modelwright.data.faults import DataUnreadable, nearest
 from modelwright.errors import MissingExtra
+from modelwright.project.sources import SAMPLE
 
-PREFIX = "sklearn:"
 TARGET = "target"
 _BUNDLED = ("iris", "wine", "breast_cancer", "digits", "diabetes")
 _CACHED = "california_housing"
@@ -40,7 +40,7 @@ def load_sample(name: str) -> Sample:
     if name not in {*_BUNDLED, _CACHED}:
         near = nearest(name, [*_BUNDLED, _CACHED])
         raise DataUnreadable(
-            f"There is no data set {PREFIX}{name}.",
+            f"There is no data set {SAMPLE}{name}.",
             (f"Did you mean {near}? " if near else "")
             + "There are: "
             + ", ".join([*_BUNDLED, _CACHED])
@@ -61,7 +61,7 @@ def _california(datasets: Any) -> Any:
         return datasets.fetch_california_housing(download_if_missing=False)
     except OSError as error:
         raise DataUnreadable(
-            f"The data set {PREFIX}{_CACHED} is not part of scikit-learn's package and not in its cache "
+            f"The data set {SAMPLE}{_CACHED} is not part of scikit-learn's package and not in its cache "
             f"({Path(datasets.get_data_home())}).",
             "Where there is a network, fetch it once: python -c "
             "'import sklearn.datasets as d; d.fetch_california_housing()'",

@@ -246,8 +246,13 @@ def _quiet() -> Iterator[_Overheard]:
         _import_dvc()
         loggers = [logging.getLogger(name) for name in ("dvc", "dvc_data", "dvc_objects")]
         before = [(logger.handlers, logger.propagate) for logger in loggers]
+        # These say nothing, but on a terminal DVC draws bars unless their level is above errors.
+        drawing = [logging.getLogger(name) for name in ("dvc.progress", "dvc_data.callbacks")]
+        levels = [logger.level for logger in drawing]
         for logger in loggers:
             logger.handlers, logger.propagate = [overheard], False
+        for logger in drawing:
+            logger.setLevel(logging.CRITICAL)
         from dvc.ui import ui
 
         spinner = ui.error_console
@@ -256,6 +261,8 @@ def _quiet() -> Iterator[_Overheard]:
             yield overheard
         finally:
             spinner.quiet = was_quiet
+            for logger, level in zip(drawing, levels, strict=True):
+                logger.setLevel(level)
             for logger, (handlers, propagate) in zip(loggers, before, strict=True):
                 logger.handlers, logger.propagate = handlers, propagate
 

@@ -15,9 +15,9 @@ from modelwright.errors import StorageFailure
 from modelwright.monitor import wording
 from modelwright.monitor.alarms import Alarm
 from modelwright.monitor.answered import Answered, number, read_answered
+from modelwright.monitor.drawing import picture, shares, write_picture
 from modelwright.monitor.drift import DriftSettings, WindowDrift
 from modelwright.monitor.memory import Memory, Note
-from modelwright.monitor.pictures import picture, shares, write_picture
 from modelwright.monitor.standing import DriftView, StandingAlarm
 from modelwright.monitor.thresholds import Effective
 from modelwright.monitor.together import separation
@@ -83,7 +83,10 @@ class Following:
     def take(self, records: Sequence[PredictionRecord]) -> None:
         """Look at predictions, the oldest first; others than this version's are passed over."""
         own = [record for record in records if record.version == self.description.manifest.version]
-        rows = read_answered(self.description, own)
+        self.watch_rows(read_answered(self.description, own))
+
+    def watch_rows(self, rows: Answered) -> None:
+        """Look at this version's answered rows, the oldest first."""
         if len(rows):
             alarms = self.watch.observe(
                 rows.columns,
@@ -102,10 +105,14 @@ class Following:
         own = [pair for pair in labelled if pair[1].version == self.description.manifest.version]
         rows = read_answered(self.description, [record for _, record in own])
         targets = {label.prediction_id: label.target for label, _ in own}
+        self.watch_truths(rows, targets, *((own[0][0].received, own[-1][0].received) if own else ()))
+
+    def watch_truths(self, rows: Answered, targets: dict[str, Any], *when: datetime) -> None:
+        """Look at rows whose truth is known by their ids; ``when`` the first and the last of it came."""
         if len(rows):
             errors = {entry.name: self._errors(entry.name, rows, targets) for entry in self._models}
-            alarms = self.errors.observe({}, errors=errors, time=own[0][0].received)
-            self._note(alarms, own[-1][0].received)
+            alarms = self.errors.observe({}, errors=errors, time=when[0])
+            self._note(alarms, when[-1])
         self._memory.errors = self.errors.state()
 
     def compare_together(
@@ -115,7 +122,10 @@ class Following:
 
         Not while a feature's own alarm stands: that says more.
         """
-        before, now = (read_answered(self.description, rows) for rows in (earlier, newer))
+        self.tell_apart(*(read_answered(self.description, rows) for rows in (earlier, newer)))
+
+    def tell_apart(self, before: Answered, now: Answered) -> None:
+        """As ``compare_together``, of rows that were read."""
         if not len(before) or not len(now):
             return
         found = separation(before.columns, now.columns, level=_TOGETHER_LEVEL)

@@ -30,7 +30,8 @@ from modelwright.store.records import PredictionRecord
 logger = logging.getLogger(__name__)
 
 _KEEP = timedelta(seconds=5)  # state is kept this often, and at once where something was found
-_BASELINE = 1_000
+BASELINE = 1_000
+"""First rows of a version that later ones are compared with, all features together."""
 
 
 class Pace(msgspec.Struct, frozen=True, kw_only=True):
@@ -217,12 +218,12 @@ class Monitors:
 
     def _compare(self, following: Following, memory: Memory, effective: Effective) -> None:
         """All features together, once a window, with this version's first rows."""
-        window = max(effective.monitor.window, 200)
+        window = together_window(effective)
         watched = following.watch.rows
-        if watched - memory.checked < window or watched < _BASELINE + window or memory.baseline is None:
+        if watched - memory.checked < window or watched < BASELINE + window or memory.baseline is None:
             return
         memory.checked = watched
-        earlier = self._store.predictions.following(self._project, after=memory.baseline, limit=_BASELINE)
+        earlier = self._store.predictions.following(self._project, after=memory.baseline, limit=BASELINE)
         newer = self._store.predictions.history(self._project, version=memory.version, limit=window)
         following.compare_together(earlier, newer)
 
@@ -244,6 +245,11 @@ class Monitors:
         if self._view is None or msgspec.structs.replace(view, updated=self._view.updated) != self._view:
             self._store.states.put(self._project, LIVE, pack(view))
             self._view = view
+
+
+def together_window(effective: Effective) -> int:
+    """Newest rows that are compared with the first ones, as often as so many came."""
+    return max(effective.monitor.window, 200)
 
 
 def _standing(memory: Memory) -> Iterator[tuple[str, Alarm | StandingAlarm]]:

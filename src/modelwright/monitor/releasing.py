@@ -9,7 +9,7 @@ by the store if a person, or another host, was faster (``Releases.append``'s ``a
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -160,9 +160,9 @@ class Pilot:
         if stage is not None and stage.phase is not Phase.WATCH:
             return self._step(live, stage)
         self._settle(live, stage)
-        if self._begin(live):
+        if stage is not None and self._watch(live, stage):
             return True
-        return stage is not None and self._watch(live, stage)
+        return self._begin(live, stage if stage is not None and self._decided(live) is None else None)
 
     def _step(self, live: ReleaseRecord, stage: Stage) -> bool:
         job = self._store.jobs.get(stage.job)
@@ -198,8 +198,12 @@ class Pilot:
     def _enter(self, live: ReleaseRecord, stage: Stage) -> None:
         self._release(live, live.version, _announced(stage, live.version), stage, settings_of(stage))
 
-    def _begin(self, live: ReleaseRecord) -> bool:
-        """Begin the newest rollout that waits; those that cannot be begun any more are ended."""
+    def _begin(self, live: ReleaseRecord, watch: Stage | None) -> bool:
+        """Begin the newest rollout that waits; those that cannot be begun any more are ended.
+
+        While the champion is watched the newest goes on waiting: it won against a version that may yet
+        be taken back.
+        """
         begun = False
         for job, told in rollout_jobs(self._store, self._project):
             done = self._ended(job)
@@ -218,6 +222,9 @@ class Pilot:
                     f"It won against version {told.data.get('champion')}, and version {live.version} "
                     "answers by now.",
                 )
+            elif watch is not None:
+                self._wait(live, watch, job)
+                begun = True
             else:
                 plan = msgspec.convert(told.data["plan"], Plan)
                 stage = Stage(
@@ -230,7 +237,30 @@ class Pilot:
                 )
                 self._enter(live, stage)
                 begun = True
-        return begun
+        return begun and watch is None
+
+    def _wait(self, live: ReleaseRecord, watch: Stage, job: JobRecord) -> None:
+        """Say once that a rollout begins only when the champion's watch is over."""
+        for event in self._store.events.list(self._project, kind=ROLLOUT, limit=_HISTORY):
+            if event.data.get("job") == job.id and event.data.get("waits_for") == live.sequence:
+                return
+        reason = f"Version {live.version}, which it won against, is still watched and may be taken back."
+        if watch.plan.watch is not None:
+            over = watch.began + timedelta(seconds=watch.plan.watch.seconds)
+            reason = f"{reason} Its watch is over on {over:%Y-%m-%d at %H:%M} UTC."
+        self._store.events.add(
+            self._project,
+            ROLLOUT,
+            f"The rollout of version {job.version} waits. {reason}",
+            {
+                "job": job.id,
+                "version": job.version,
+                "champion": live.version,
+                "word": Word.WAIT.value,
+                "reason": reason,
+                "waits_for": live.sequence,
+            },
+        )
 
     def _ended(self, job: JobRecord) -> Decision | None:
         """That a rollout was stopped, if it was, and its job does not know it."""
@@ -253,7 +283,7 @@ class Pilot:
             return
         if job.state is JobState.JUDGED:
             self._store.jobs.move(job.id, JobState.PROMOTED, version=live.version)
-        self._tell_once("promoted", live, f"Version {live.version} answers now. {live.reason}")
+        self._tell_once("promoted", live, f"Version {live.version} answers now: {live.reason}")
 
     def _tell_once(self, kind: str, live: ReleaseRecord, message: str) -> None:
         events = self._store.events.list(self._project, kind=kind, limit=20)

@@ -5,6 +5,7 @@ In a checkout they lie in ``examples/``; the wheel carries them inside the packa
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -17,6 +18,8 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 _MADE = frozenset(
     {".modelwright", ".dvc", ".dvcignore", "data", "logs", "__pycache__", "mlruns", "predictions_log.txt"}
 )
+# A source beside this repository: another project's folder has other neighbours.
+_BESIDE = re.compile(r"^ *- \.\./.*\n", re.MULTILINE)
 _TEXT = frozenset({".md", ".yaml", ".yml", ".py", ".sh", ".toml", ".ipynb", ""})
 
 
@@ -75,5 +78,6 @@ def _rename(path: Path, name: str, like: str, folder: str) -> None:
     )
     if path.name == FILE:
         changed = changed.replace(f"\nname: {like}\n", f"\nname: {name}\n", 1)
+        changed = _BESIDE.sub("", changed)
     if changed != text:
         path.write_text(changed, encoding="utf-8")

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from modelwright.project import rules, wording
+from modelwright.project import rules, sources, wording
 from modelwright.project.mistakes import Mistake, ProjectInvalid, ProjectNotFound, dotted
 from modelwright.project.model import ProjectFile
 from modelwright.project.tree import Tree, parse
@@ -53,8 +53,7 @@ class Project:
 
     def with_source(self, source: str) -> Project:
         """The same project over other data: a path (from here, not from the project), or as in the file."""
-        local = "://" not in source and not source.startswith("sklearn:")
-        place = str(Path(source).expanduser().absolute()) if local else source
+        place = str(Path(source).expanduser().absolute()) if sources.is_path(source) else source
         data = self.file.data.model_copy(update={"source": place})
         return replace(self, file=self.file.model_copy(update={"data": data}))
 
@@ -139,6 +138,7 @@ def _check(file: Path) -> tuple[Tree, ProjectFile | None]:
     if tree.data is None:
         return tree, None
     tree.data = _without_empty(tree.data)
+    sources.choose(tree)
     parsed = _validate(tree)
     rules.apply(tree)
     return tree, None if tree.mistakes else parsed

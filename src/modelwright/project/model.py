@@ -36,7 +36,8 @@ class Data(Section):
     """Where the rows come from and what they are for."""
 
     source: str | SqlSource = Field(
-        description="File, folder of Parquet, sklearn:NAME, s3://…, or url and query."
+        description="File, folder of Parquet, sklearn:NAME, s3://…, url and query, or synthetic:SCRIPT "
+        "(rows made by a program of the project); of a list the first one that is there."
     )
     target: str | None = Field(default=None, description="Column to predict; none for clustering.")
     id: str | None = Field(default=None, description="Column kept for lineage, never a feature.")
@@ -54,7 +55,27 @@ class Data(Section):
     split: Split = Split()
 
 
+TRAINED = "train"
+"""What ``encoder`` says where one is trained."""
+
 _Length = Annotated[int, Field(ge=1, le=10)]
+
+
+class EncoderTraining(Section):
+    """How an image encoder is trained on the project's own pictures."""
+
+    epochs: int | None = Field(
+        default=None, ge=1, le=1000, description="Looks at each picture, at most; default by their number."
+    )
+    time: str | float = Field(
+        default="10m", description="Longest time, seconds or a length such as 90s, 10m, 1h."
+    )
+
+
+class TrainedEncoder(Section):
+    """An encoder that is trained here, in place of a file."""
+
+    train: EncoderTraining = EncoderTraining()
 
 
 class Feature(Section):
@@ -74,8 +95,10 @@ class Feature(Section):
         default=None,
         description="log: the models see sign(x)·log(1 + |x|), for amounts of very different sizes.",
     )
-    encoder: str | None = Field(
-        default=None, description="Image or text columns: an encoder given as an ONNX file."
+    encoder: str | TrainedEncoder | None = Field(
+        default=None,
+        description="Image or text columns: an encoder given as an ONNX file. Image columns: train, for one "
+        "trained on the project's own pictures (extra vision), alone or with its settings.",
     )
     words: tuple[_Length, _Length] | None = Field(
         default=None, description="Text: shortest and longest run of words that is a term; default [1, 2]."
@@ -86,6 +109,18 @@ class Feature(Section):
     terms: int | None = Field(
         default=None, ge=1, le=200_000, description="Text: most terms kept of either kind; default 5000."
     )
+
+    @property
+    def encoder_file(self) -> str | None:
+        """The path of an encoder given as a file."""
+        return self.encoder if isinstance(self.encoder, str) and self.encoder != TRAINED else None
+
+    @property
+    def encoder_training(self) -> EncoderTraining | None:
+        """How an encoder is trained, where one is."""
+        if isinstance(self.encoder, TrainedEncoder):
+            return self.encoder.train
+        return EncoderTraining() if self.encoder == TRAINED else None
 
 
 CandidateSpec = str | dict[str, dict[str, Any]]

@@ -279,10 +279,21 @@ def _feature(tree: Tree, path: Path_, feature: dict[Any, Any]) -> None:
                     "Remove the key, or make the kind numeric or integer.",
                     feature[key],
                 )
+    if kind is not None and kind != Kind.IMAGE and kind in list(Kind) and _trains(feature.get("encoder")):
+        tree.mistake(
+            (*path, "encoder"),
+            f"Only an image column's encoder is trained here; this one is {kind}.",
+            "Give the path of an ONNX file, or remove the key.",
+            feature["encoder"],
+        )
     if feature.get("categories") and kind is not None and kind != Kind.CATEGORICAL and kind in list(Kind):
         tree.mistake(
             (*path, "categories"), f"A {kind} column has no categories.", "Make the kind categorical."
         )
+
+
+def _trains(encoder: Any) -> bool:
+    return encoder == "train" or (isinstance(encoder, dict) and "train" in encoder)
 
 
 def _thresholds(tree: Tree, parts: list[_Part]) -> None:
@@ -331,6 +342,8 @@ def _durations(tree: Tree, parts: list[_Part]) -> None:
     places += [("retrain", mode, key) for mode in ("shadow", "canary") for key in ("time", "patience")]
     places.append(("retrain", "watch", "time"))
     places += [(*part.path, "train", "search", "timeout") for part in _with_shared(parts)]
+    for features in [("features",), *((*part.path, "features") for part in parts if part.path)]:
+        places += [(*features, name, "encoder", "train", "time") for name in _mapping(tree, features)]
     for path in places:
         value = _at(tree.data, path)
         if not (isinstance(value, str) or _is_number(value)):

@@ -26,6 +26,7 @@ def build() -> dict[str, Any]:
             needed = name in part.get("required", [])
             part["properties"][name] = _loosened(value) if needed else _optional(_loosened(value))
     _name_what_there_is(definitions)
+    _allow_several(definitions["Data"]["properties"])
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"urn:modelwright:project:{FORMAT}",
@@ -66,6 +67,13 @@ def _optional(value: dict[str, Any]) -> dict[str, Any]:
         kinds = value["type"] if isinstance(value["type"], list) else [value["type"]]
         return value | {"type": [*kinds, "null"]}
     return value
+
+
+def _allow_several(data: dict[str, Any]) -> None:
+    """A list of sources: ``load`` puts the one that is there in its place."""
+    one = {"anyOf": [{"type": "string"}, {"$ref": "#/$defs/SqlSource"}]}
+    several = {"type": "array", "minItems": 1, "items": one}
+    data["source"] = data["source"] | {"anyOf": [*data["source"]["anyOf"], several]}
 
 
 def _name_what_there_is(definitions: dict[str, Any]) -> None:

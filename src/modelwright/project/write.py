@@ -15,6 +15,7 @@ import yaml
 
 from modelwright.errors import ExitCode, ModelwrightError, StorageFailure
 from modelwright.project.load import FILE
+from modelwright.project.sources import SAMPLE
 from modelwright.schema.catalogue import CANDIDATES, METRICS
 from modelwright.schema.metrics import Task
 
@@ -74,7 +75,7 @@ def infer_file(directory: Path, inferred: Inferred, *, name: str | None = None) 
     """
     values = {
         "comment": _one_line(f"{inferred.source} ({_shape(inferred)})"),
-        "name": quoted(name or slug(Path(inferred.source.removeprefix("sklearn:")).name)),
+        "name": quoted(name or slug(Path(inferred.source.removeprefix(SAMPLE)).name)),
         "task": inferred.task.value,
         "source": quoted(inferred.source),
         "columns": _columns(inferred),

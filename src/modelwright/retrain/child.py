@@ -19,6 +19,7 @@ from typing import Any
 from modelwright.errors import ExitCode, ModelwrightError
 from modelwright.project.load import load
 from modelwright.project.settings import resolve
+from modelwright.serve.priority import spare_a_core, step_back
 from modelwright.store.engine import open_store
 from modelwright.train.progress import Stage
 
@@ -79,7 +80,8 @@ def main() -> int:
     """Do the job that standard input names; the exit code is that of the error, or 0."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    os.nice(NICENESS)
+    step_back(NICENESS)
+    spare_a_core()
     told = json.loads(sys.stdin.readline())
     threading.Thread(target=_die_with_worker, daemon=True).start()
 

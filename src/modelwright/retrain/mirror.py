@@ -6,8 +6,11 @@ import sys
 
 from modelwright.project.load import load
 from modelwright.project.settings import resolve
+from modelwright.serve.priority import step_back
 from modelwright.store.engine import open_store
 from modelwright.train.aliases import follow
+
+NICENESS = 10
 
 
 def main(path: str) -> None:
@@ -19,4 +22,5 @@ def main(path: str) -> None:
 
 
 if __name__ == "__main__":
+    step_back(NICENESS)
     main(sys.argv[1])

@@ -229,7 +229,7 @@ class Steps:
             self.store.events.add(
                 self.project.name,
                 "promoted",
-                f"Version {version.number} answers now. {release.reason}",
+                f"Version {version.number} answers now: {release.reason}",
                 {"job": self.job.id, "version": version.number, "release": release.sequence},
             )
         self.store.jobs.move(self.job.id, JobState.PROMOTED, version=version.number)

@@ -61,6 +61,7 @@ class Worker:
         store: Opened.
         lease_seconds: How long a job stays a killed worker's.
         stop: Set when the worker should end; the job at work is given back.
+        told: Told of the job at work what is done of it, from 0 to 1, and the name of its step.
     """
 
     def __init__(
@@ -71,12 +72,14 @@ class Worker:
         *,
         lease_seconds: float = LEASE_SECONDS,
         stop: threading.Event | None = None,
+        told: Callable[[float, str], None] = lambda *_: None,
     ) -> None:
         self._project = project
         self._settings = settings
         self._store = store
         self._seconds = lease_seconds
         self._stop = stop or threading.Event()
+        self._told = told
         self.aliases = Follower(
             store,
             project.name,
@@ -216,6 +219,7 @@ class Worker:
                 failed = str(word.get("failed", failed))
                 if "progress" in word:
                     progress, renewed = float(word["progress"]), 0.0
+                    self._told(progress, str(word.get("stage", "")))
         return _Ending(0 if self._stop.is_set() else process.wait(), failed, lost=False)
 
     def _renew(self, job: JobRecord, owner: str, lease: str, progress: float | None) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from modelwright.serve.protocols.call import Call, Reply
 
@@ -15,9 +15,28 @@ if TYPE_CHECKING:
     from modelwright.serve.errors import ServeError
     from modelwright.serve.journal.given import Kept
     from modelwright.serve.quick import Values
-    from modelwright.serve.wires import Wire
 
 Done = Callable[["Ask"], None]
+
+
+class Wire(Protocol):
+    """How a protocol says rows, answers and errors."""
+
+    name: str
+    """What the log calls it."""
+
+    def read(self, ask: Ask, deployment: Deployment, most_rows: int) -> None:
+        """Set ``ask.values`` or ``ask.call``, and ``ask.given``.
+
+        Raises:
+            ServeError: The body is none of this protocol's.
+        """
+
+    def reply(self, ask: Ask) -> Reply:
+        """What answers ``ask``."""
+
+    def refusal(self, ask: Ask, error: ServeError) -> Reply:
+        """What refuses ``ask``."""
 
 
 class Ask:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from modelwright.serve.wires import Wire
+from modelwright.serve.asks import Wire
 
 _PLAIN_JSON = frozenset({b"application/json", b"application/json; charset=utf-8", None})
 _HEADERS_READ = frozenset(

@@ -18,13 +18,12 @@ import httptools
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from modelwright.serve.asks import Ask
+from modelwright.serve.asks import Ask, Wire
 from modelwright.serve.engine import Engine
 from modelwright.serve.gate import Gate
 from modelwright.serve.heads import Like, Template, Templates
 from modelwright.serve.settings import Limits
 from modelwright.serve.tracing import Tracer
-from modelwright.serve.wires import Wire
 
 _MOST_HEAD = 64 << 10
 _STATUS = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import msgspec
 
+from modelwright.errors import ModelwrightError
+
 MEGABYTE = 1 << 20
 
 
@@ -174,3 +176,14 @@ class Word(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     code: int = 0
     versions: dict[str, int] = {}
     bundle: str = ""
+
+    @classmethod
+    def failed(cls, error: ModelwrightError) -> Word:
+        """Why the child gives up."""
+        return cls(
+            state="failed",
+            reason=error.reason,
+            instruction=error.instruction,
+            details=error.details,
+            code=int(error.code),
+        )

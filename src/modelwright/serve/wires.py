@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
 from urllib.parse import quote
 
 import msgspec
 
 from modelwright.bundle.answers import Answer
-from modelwright.serve.asks import Ask
+from modelwright.serve.asks import Ask, Wire
 from modelwright.serve.deployment import Deployment
 from modelwright.serve.errors import ServeError, error_document
 from modelwright.serve.protocols import mlflow, predict, sagemaker, v2, v2_replies
@@ -18,33 +17,13 @@ from modelwright.serve.protocols.call import Call, Outcome, Reply, header_id, ro
 _encode = msgspec.json.Encoder().encode
 
 
-class Wire(Protocol):
-    """How a protocol says rows, answers and errors."""
-
-    name: str
-    """What the log calls it."""
-
-    def read(self, ask: Ask, deployment: Deployment, most_rows: int) -> None:
-        """Set ``ask.values`` or ``ask.call``, and ``ask.given``.
-
-        Raises:
-            ServeError: The body is none of this protocol's.
-        """
-
-    def reply(self, ask: Ask) -> Reply:
-        """What answers ``ask``."""
-
-    def refusal(self, ask: Ask, error: ServeError) -> Reply:
-        """What refuses ``ask``."""
-
-
 class PredictWire:
     """``/predict``: the quick reader first, and replies put together from what the log keeps."""
 
     name = "predict"
 
     def read(self, ask: Ask, deployment: Deployment, most_rows: int) -> None:
-        """See ``Wire``."""
+        """See ``asks.Wire``."""
         if deployment.quick is not None and (found := deployment.quick.read(ask.body)) is not None:
             ask.values, given, ask.carried = found
             if given is None and ask.headers:
@@ -55,7 +34,7 @@ class PredictWire:
         take_call(ask, predict.read(bytes(ask.body), ask.headers, deployment.inputs, most_rows=most_rows))
 
     def reply(self, ask: Ask) -> Reply:
-        """See ``Wire``."""
+        """See ``asks.Wire``."""
         if ask.call is None or ask.call.single:
             return Reply(body=ask.pieces[0])
         return Reply(body=b'{"predictions":[' + b",".join(ask.pieces) + b"]}")
@@ -74,20 +53,20 @@ class V2Wire:
     name = "v2"
 
     def read(self, ask: Ask, deployment: Deployment, most_rows: int) -> None:
-        """See ``Wire``."""
+        """See ``asks.Wire``."""
         call = v2.read(bytes(ask.body), ask.headers, deployment.inputs, most_rows=most_rows)
         v2_replies.check_outputs(call, deployment.bundle.manifest.models)
         take_call(ask, call)
 
     def reply(self, ask: Ask) -> Reply:
-        """See ``Wire``."""
+        """See ``asks.Wire``."""
         deployment = ask.deployment
         assert deployment is not None  # noqa: S101 - an answered ask has one
         assert isinstance(ask.call, v2.V2Call)  # noqa: S101 - read() sets it
         return v2_replies.render(ask.call, outcomes(ask), deployment.bundle.manifest.models, deployment.name)
 
     def refusal(self, ask: Ask, error: ServeError) -> Reply:  # noqa: ARG002 - the others word it by it
-        """See ``Wire``."""
+        """See ``asks.Wire``."""
         return v2_replies.render_error(error)
 
 
@@ -97,16 +76,16 @@ class MlflowWire:
     name = "invocations"
 
     def read(self, ask: Ask, deployment: Deployment, most_rows: int) -> None:
-        """See ``Wire``."""
+        """See ``asks.Wire``."""
         take_call(ask, mlflow.read(bytes(ask.body), ask.headers, deployment.inputs, most_rows=most_rows))
 
     def reply(self, ask: Ask) -> Reply:
-        """See ``Wire``."""
+        """See ``asks.Wire``."""
         assert ask.call is not None  # noqa: S101 - read() sets it
         return mlflow.render(ask.call, outcomes(ask))
 
     def refusal(self, ask: Ask, error: ServeError) -> Reply:  # noqa: ARG002 - the others word it by it
-        """See ``Wire``."""
+        """See ``asks.Wire``."""
         return mlflow.render_error(error)
 
 
@@ -116,16 +95,16 @@ class SageMakerWire:
     name = "sagemaker"
 
     def read(self, ask: Ask, deployment: Deployment, most_rows: int) -> None:
-        """See ``Wire``."""
+        """See ``asks.Wire``."""
         take_call(ask, sagemaker.read(bytes(ask.body), ask.headers, deployment.inputs, most_rows=most_rows))
 
     def reply(self, ask: Ask) -> Reply:
-        """See ``Wire``."""
+        """See ``asks.Wire``."""
         assert isinstance(ask.call, sagemaker.SageMakerCall)  # noqa: S101 - read() sets it
         return sagemaker.render(ask.call, outcomes(ask))
 
     def refusal(self, ask: Ask, error: ServeError) -> Reply:  # noqa: ARG002 - the others word it by it
-        """See ``Wire``."""
+        """See ``asks.Wire``."""
         return sagemaker.render_error(error)
 
 

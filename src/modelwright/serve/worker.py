@@ -24,6 +24,7 @@ from modelwright.serve.lane import Lane, LaneProtocol, sweep
 from modelwright.serve.live import LiveFile
 from modelwright.serve.metrics.meter import BoardMeter
 from modelwright.serve.online import Online
+from modelwright.serve.priority import prefer_short_turns
 from modelwright.serve.processes import announce
 from modelwright.serve.projects import Projects
 from modelwright.serve.repeats import Repeats
@@ -52,18 +53,11 @@ def run_worker(child: Child, tell: Callable[[Word], None]) -> int:
     """Serve until told to stop."""
     import uvloop
 
+    prefer_short_turns()
     try:
         return uvloop.run(_work(child, tell))
     except ModelwrightError as error:
-        tell(
-            Word(
-                state="failed",
-                reason=error.reason,
-                instruction=error.instruction,
-                details=error.details,
-                code=int(error.code),
-            )
-        )
+        tell(Word.failed(error))
         return int(error.code)
 
 

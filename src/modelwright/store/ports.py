@@ -6,7 +6,7 @@ raised when the database cannot be reached or written.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -133,11 +133,19 @@ class Predictions(Protocol):
     def count(self, project: str, *, version: int | None = None, since: datetime | None = None) -> int:
         """How many are in the log, or were answered from ``since`` on."""
 
-    def prune(self, project: str, *, older_than: datetime | None = None, keep: int | None = None) -> int:
+    def prune(
+        self,
+        project: str,
+        *,
+        older_than: datetime | None = None,
+        keep: int | None = None,
+        told: Callable[[int], None] | None = None,
+    ) -> int:
         """Delete by age or down to the newest ``keep`` rows, with their labels; how many went.
 
         The one method that is not atomic as a whole: it works in batches, so that a log of millions
-        does not keep others waiting, and may be run again after an interruption.
+        does not keep others waiting, and may be run again after an interruption. ``told`` hears after
+        each batch how many have gone.
         """
 
 

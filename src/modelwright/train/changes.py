@@ -11,6 +11,7 @@ from typing import Any
 
 from modelwright.project.load import Project
 from modelwright.project.model import SqlSource
+from modelwright.project.sources import SAMPLE, SYNTHETIC
 from modelwright.store.records import VersionRecord
 from modelwright.train import recipe
 from modelwright.train.fingerprint import environment, md5_of, shaping, sources
@@ -66,7 +67,7 @@ def _is_far(source: str | SqlSource) -> bool:
 def _name(source: str | SqlSource) -> str:
     if isinstance(source, SqlSource):
         return "a query"
-    return source if source.startswith("sklearn:") else Path(source).name
+    return source if source.startswith((SAMPLE, SYNTHETIC)) else Path(source).name
 
 
 def _of_file(kept: recipe.Recipe, project: Project) -> Iterator[str]:

@@ -17,6 +17,7 @@ from modelwright import __version__
 from modelwright.data.version import dataset_md5
 from modelwright.project.load import Project
 from modelwright.project.model import SqlSource
+from modelwright.project.sources import MADE, SAMPLE, SYNTHETIC, is_path
 
 LIBRARIES = (
     "numpy",
@@ -30,6 +31,7 @@ LIBRARIES = (
     "onnxruntime",
     "optuna",
     "scipy",
+    "torch",
     "pandas",
     "pyarrow",
     "mlflow",
@@ -37,7 +39,6 @@ LIBRARIES = (
 )
 # Keys that change how a version is described, served, watched or replaced, and nothing of the version itself.
 _ELSEWHERE = {"about", "monitor", "retrain"}
-_SAMPLE = "sklearn:"
 
 
 def environment() -> dict[str, str]:
@@ -115,10 +116,11 @@ def shaping(file: Mapping[str, Any]) -> dict[str, Any]:
 def _encoders(project: Project) -> dict[str, str]:
     """The content hashes of encoders that the project names, by path; what is not there has none."""
     parts = [project.file.features, *(model.features for model in project.file.models.values())]
-    paths = {feature.encoder for features in parts for feature in features.values() if feature.encoder}
-    files = {path: project.resolve(path) for path in sorted(paths)}
+    files = {each.encoder_file for features in parts for each in features.values()}
+    paths = {path for path in files if path is not None}
+    found = {path: project.resolve(path) for path in sorted(paths)}
     return {
-        path: hashlib.sha256(file.read_bytes()).hexdigest() for path, file in files.items() if file.is_file()
+        path: hashlib.sha256(file.read_bytes()).hexdigest() for path, file in found.items() if file.is_file()
     }
 
 
@@ -145,9 +147,11 @@ def combined(digests: list[str]) -> str:
 def _local(source: str | SqlSource, project: Project) -> Path | None:
     if isinstance(source, SqlSource):
         return None
-    if source.startswith(_SAMPLE):
-        return project.directory / "data" / f"{source.removeprefix(_SAMPLE)}.csv"
-    return None if "://" in source else project.resolve(source)
+    if source.startswith(SAMPLE):
+        return project.directory / "data" / f"{source.removeprefix(SAMPLE)}.csv"
+    if source.startswith(SYNTHETIC):
+        return project.directory / MADE
+    return project.resolve(source) if is_path(source) else None
 
 
 def _without_source(section: Mapping[str, Any]) -> dict[str, Any]:

@@ -227,20 +227,8 @@ def _train(
 ) -> Trained:
     material = workshop.material
     matrices = material.matrices(candidate.recipe)
-    tried: tuple[Trial, ...] = ()
-    if candidate.space is not None:
-        tried = search(
-            candidate.space,
-            lambda settings, folds: (
-                workshop.compete(candidate.with_settings(settings), matrices.train, folds).scores
-            ),
-            plan=material.plan,
-            higher_is_better=higher_is_better(material.task, material.metric),
-            trials=trials,
-            timeout=timeout,
-            seed=material.seed,
-            told=told,
-        )
+    tried = _searched(workshop, candidate, matrices.train, trials=trials, timeout=timeout, told=told)
+    if tried:
         candidate = candidate.with_settings(tried[0].settings)
     cluster_scores: tuple[dict[str, float], ...] = ()
     if material.task is Task.CLUSTERING and is_open(candidate):
@@ -277,6 +265,25 @@ def _train(
     del estimator
     give_back()
     return _proven(trained, graph, expected, material, proof)
+
+
+def _searched(
+    workshop: _Workshop, candidate: Candidate, matrix: Any, *, trials: int, timeout: float, told: Any
+) -> tuple[Trial, ...]:
+    """Settings that were tried, the best first; none where nothing is left open."""
+    if candidate.space is None:
+        return ()
+    material = workshop.material
+    return search(
+        candidate.space,
+        lambda settings, folds: workshop.compete(candidate.with_settings(settings), matrix, folds).scores,
+        plan=material.plan,
+        higher_is_better=higher_is_better(material.task, material.metric),
+        trials=trials,
+        timeout=timeout,
+        seed=material.seed,
+        told=told,
+    )
 
 
 def _exported(

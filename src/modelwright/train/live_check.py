@@ -11,7 +11,7 @@ import json
 import math
 import re
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -126,7 +126,14 @@ def with_numbers(rows: Sequence[Labelled]) -> list[Labelled]:
     ]
 
 
-def ask(client: Client, rows: Sequence[Labelled], *, model: str = "", output: str = "") -> Asked:
+def ask(
+    client: Client,
+    rows: Sequence[Labelled],
+    *,
+    model: str = "",
+    output: str = "",
+    told: Callable[[int], None] = lambda _: None,
+) -> Asked:
     """Post the rows one by one.
 
     Args:
@@ -134,6 +141,7 @@ def ask(client: Client, rows: Sequence[Labelled], *, model: str = "", output: st
         rows: What to send.
         model: Which of the server's models.
         output: Which of the answers, where several models answer together.
+        told: Told how many have been posted.
 
     Raises:
         ClientError: The service cannot be reached, or refuses the client.
@@ -145,7 +153,8 @@ def ask(client: Client, rows: Sequence[Labelled], *, model: str = "", output: st
     seconds: list[float] = []
     refused: list[str] = []
     refusals = 0
-    for row in rows:
+    for done, row in enumerate(rows):
+        told(done)
         started = time.perf_counter()
         try:
             answer = client.predict(row.row, model=model)

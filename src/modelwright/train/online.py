@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -51,7 +52,13 @@ class Update:
     removed: int = 0
 
 
-def update_features(project: Project, store: Store, *, at: datetime | None = None) -> Update:
+def update_features(
+    project: Project,
+    store: Store,
+    *,
+    at: datetime | None = None,
+    told: Callable[[str], None] = lambda _: None,
+) -> Update:
     """Bring what is known of every key into the store, as one new generation.
 
     Running it again over the same data changes nothing.
@@ -60,13 +67,15 @@ def update_features(project: Project, store: Store, *, at: datetime | None = Non
         project: Its data and its ``features.py`` say what is known.
         store: Where it goes.
         at: The moment to know things of; by default the data's own last.
+        told: Told what is done next.
 
     Raises:
         NothingOnline: The project looks nothing up.
         BuildFailed: ``online`` failed, or gave something else than one row a key.
         ModelwrightError: The data cannot be read, or the store cannot be written.
     """
-    names, values, as_of = known_values(project, at=at)
+    names, values, as_of = known_values(project, at=at, told=told)
+    told(f"Bringing {len(values):,} keys into the store")
     digest = _digest(names, values, as_of)
     before = store.online.all(project.name)
     if before is not None and before[0].digest == digest:
@@ -93,7 +102,7 @@ def update_features(project: Project, store: Store, *, at: datetime | None = Non
 
 
 def known_values(
-    project: Project, *, at: datetime | None = None
+    project: Project, *, at: datetime | None = None, told: Callable[[str], None] = lambda _: None
 ) -> tuple[list[str], dict[str, OnlineValues], str]:
     """Names of the features, their values by key, and the moment they are true of."""
     online = project.file.online
@@ -112,6 +121,7 @@ def known_values(
     path = materialise(source, project_dir=project.directory)
     loaded = read_table(source, base=project.directory, missing=project.file.data.missing, materialised=path)
     extra = (at,) if len(inspect.signature(function).parameters) > 1 else ()
+    told("Computing what is known of every key")
     made = call_project("online", function, loaded.table.to_pandas(), *extra)
     moment: Any = ""
     if isinstance(made, tuple) and len(made) == 2:

@@ -22,11 +22,12 @@ from modelwright.data.validate import validate
 from modelwright.data.version import DatasetVersion, version_data
 from modelwright.project.load import Project
 from modelwright.project.model import Decision, SqlSource
+from modelwright.project.sources import SYNTHETIC
 from modelwright.schema.columns import Scalar, TableSchema
 from modelwright.schema.metrics import Task
 from modelwright.schema.profile import Profile
 from modelwright.train.catalogue import available_cores
-from modelwright.train.encoders import fit_encoder
+from modelwright.train.encoders import Goal, fit_encoder
 from modelwright.train.errors import SettingsInvalid
 from modelwright.train.evaluate import default_metric
 from modelwright.train.fit import Proof
@@ -107,6 +108,8 @@ def read(source: str | SqlSource, part: Part, project: Project, progress: Progre
     progress.stage(Stage.READ)
     path = materialise(source, project_dir=project.directory)
     loaded = read_table(source, base=project.directory, missing=part.data.missing, materialised=path)
+    if isinstance(source, str) and source.startswith(SYNTHETIC):
+        progress.note(f"These rows are not real: {loaded.origin}. What is measured on them is synthetic too.")
     progress.stage(Stage.VERSION)
     version = version_data(path, project.directory)
     return Dataset(version, loaded, image_folders(source, path, project.directory))
@@ -136,7 +139,8 @@ def prepare(dataset: Dataset, part: Part, project: Project, progress: Progress) 
     sides = split(found.table, _identity(found), part.data.split, target, part.task)
     _with_strangers(found, sides.train)
     train, test = Rows(found.columns, sides.train), Rows(found.columns, sides.test)
-    encoder = fit_encoder(found.features, train, part, project)
+    goal = Goal(None if target is None else target[sides.train], len(labels))
+    encoder = fit_encoder(found.features, train, goal, part, project, progress)
     material = _material(found, part, labels, target, sides, encoder)
     return Prepared(
         part=part,

@@ -11,12 +11,12 @@ class Stage(StrEnum):
     """The steps of a training, in order."""
 
     READ = "Reading the data"
-    CHECK = "Checking the data"
     VERSION = "Versioning the data"
+    CHECK = "Checking the data"
     ENCODE = "Encoding the rows"
     TRAIN = "Training the candidates"
-    TRACK = "Recording the experiment"
     JUDGE = "Judging the version"
+    TRACK = "Recording the experiment"
     WRITE = "Writing the bundle"
 
 

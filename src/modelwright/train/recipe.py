@@ -39,11 +39,13 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
         name: Of the file or folder that was versioned; its ending tells the form.
         md5: Of its content, as DVC computes it.
         path: Where it was, relative to the project's folder.
+        origin: Where it came from, for people; empty in recipes of releases that did not keep it.
     """
 
     name: str
     md5: str
     path: str
+    origin: str = ""
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,11 +81,10 @@ def machine() -> str:
     return f"{platform.machine()} {platform.system()}"
 
 
-def source_of(path: Path, md5: str, project: Project) -> Source:
-    """A source that was versioned at ``path``, inside the project."""
-    return Source(
-        name=path.name, md5=md5, path=path.absolute().relative_to(project.directory.absolute()).as_posix()
-    )
+def source_of(path: Path, md5: str, origin: str, project: Project) -> Source:
+    """A source that came from ``origin`` and was versioned at ``path``, inside the project."""
+    place = path.absolute().relative_to(project.directory.absolute()).as_posix()
+    return Source(name=path.name, md5=md5, path=place, origin=origin)
 
 
 def plain_file(project: Project) -> dict[str, Any]:

@@ -12,12 +12,12 @@ from pathlib import Path
 
 from modelwright.data.remote import PREFIX as REMOTE
 from modelwright.data.remote import object_name
-from modelwright.data.samples import PREFIX as SAMPLE
 from modelwright.data.version import dataset_md5
 from modelwright.errors import ExitCode, ModelwrightError
 from modelwright.project.load import FEATURES, FILE, Project, load
 from modelwright.project.mistakes import ProjectInvalid
 from modelwright.project.model import SqlSource
+from modelwright.project.sources import SAMPLE
 from modelwright.store.records import VersionRecord
 from modelwright.train.fingerprint import combined, fingerprint_of, sources
 from modelwright.train.git import content_at

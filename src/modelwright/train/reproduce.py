@@ -212,8 +212,8 @@ def _with_encoders(file: ProjectFile, project: Project) -> ProjectFile:
     def placed(features: dict[str, Feature]) -> dict[str, Feature]:
         return {
             name: feature
-            if feature.encoder is None
-            else feature.model_copy(update={"encoder": str(project.resolve(feature.encoder))})
+            if feature.encoder_file is None
+            else feature.model_copy(update={"encoder": str(project.resolve(feature.encoder_file))})
             for name, feature in features.items()
         }
 

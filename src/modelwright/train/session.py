@@ -86,7 +86,10 @@ def make(
         if key not in datasets:
             datasets[key] = read(part.data.source, part, project, progress)
         prepared.append(prepare(datasets[key], part, project, progress))
-    sources = tuple(source_of(each.version.path, each.version.md5, project) for each in datasets.values())
+    sources = tuple(
+        source_of(each.version.path, each.version.md5, each.loaded.origin, project)
+        for each in datasets.values()
+    )
     datasets.clear()  # the rows are encoded: the tables need not lie beside them
     pa.default_memory_pool().release_unused()
     progress.stage(Stage.TRAIN)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 
-from modelwright.bundle.answers import Answer, Answerer
+from modelwright.bundle.answers import Answer, Answerer, called
 from modelwright.bundle.format import ModelEntry
 from modelwright.schema.metrics import Parity, Task
 
@@ -34,6 +35,24 @@ def test_names_default_to_the_labels_and_are_told_apart() -> None:
     assert answers.names == ("false", "true")
     answers = answerer(Task.CLASSIFICATION, labels=(1, 2), label_names=("x", "x"))
     assert answers.names == ("x (1)", "x (2)")
+
+
+@pytest.mark.parametrize(
+    ("task", "given", "names"),
+    [
+        (Task.CLASSIFICATION, {"labels": (False, True)}, {"False": "false", "True": "true"}),
+        (Task.CLASSIFICATION, {"labels": (7, 8), "label_names": ("a", "b")}, {"7": "a", "8": "b"}),
+        (Task.CLUSTERING, {"label_names": ("low", "high")}, {"0": "low", "1": "high"}),
+        (Task.CLUSTERING, {"label_names": ("same", "same")}, {"0": "same (0)", "1": "same (1)"}),
+        (Task.CLUSTERING, {}, {}),
+        (Task.REGRESSION, {}, {}),
+    ],
+)
+def test_names_are_found_by_how_labels_are_spelled(task: Task, given: Any, names: dict[str, str]) -> None:
+    """Of classes and of clusters, which have numbers only; a regression has none."""
+    parity = Parity(rows=1, labels_differ=0, max_difference=0.0)
+    entry = ModelEntry(name="m", task=task, file="m.onnx", estimator="e", parity=parity, **given)
+    assert called(entry) == names
 
 
 def test_a_threshold_decides_a_binary_answer() -> None:

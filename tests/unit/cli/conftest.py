@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
+from acceptance.program import Result
 from modelwright.bundle.encode import Encoder
 from modelwright.bundle.export import export_model
 from modelwright.bundle.format import BundleSchema, ModelEntry
@@ -34,20 +32,6 @@ SCHEMA = TableSchema(
     target=Column(name="kind", kind=Kind.CATEGORICAL, categories=("big", "small")),
     identifier="id",
 )
-
-
-@dataclass
-class Result:
-    """How a verb ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        """Standard output, parsed."""
-        return json.loads(self.out)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -217,3 +218,21 @@ def test_the_fast_path_loads_neither_dvc_nor_arrow() -> None:
         check=True,
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_dvc_draws_nothing_on_a_terminal(tmp_path):
+    """Its bars stay away where ours are drawn, which a pipe would not show: DVC draws on terminals only."""
+    from dvc.progress import Tqdm
+    from dvc_data.callbacks import Tqdm as DataTqdm
+
+    from modelwright.data.version import _quiet
+
+    class Screen(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    screen = Screen()
+    with _quiet():
+        for bar in (Tqdm, DataTqdm):
+            bar(range(3), file=screen, desc="Adding").close()
+    assert screen.getvalue() == ""

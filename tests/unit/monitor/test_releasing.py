@@ -204,6 +204,40 @@ def test_one_rollout_at_a_time(canary):
     assert [job.id for job, _ in rollout_jobs(canary.store, "iris")] == [newer]
 
 
+@pytest.mark.parametrize("mode", [Mode.CANARY, Mode.SHADOW])
+def test_a_rollout_waits_until_the_watch_of_the_champion_is_over(canary, mode):
+    """The watch goes on to its end; only then the next is brought in, and it was told that it waits."""
+    canary.seen = lambda stage: Seen(seconds=1) if stage.phase is Phase.WATCH else GOOD
+    canary.run()
+    assert canary.released[-1] == (2, "watch")
+    canary.store.versions.add(factories.version(3))
+    newer = canary.won(3, mode, champion=2)
+    canary.run(3)
+    assert canary.released[-1] == (2, "watch"), "it began before the watch was over"
+    told = [event for event in canary.store.events.list("iris", kind="rollout") if "waits_for" in event.data]
+    assert len(told) == 1 and told[0].data["job"] == newer
+    assert told[0].message.startswith(
+        "The rollout of version 3 waits. Version 2, which it won against, is still"
+    )
+    canary.seen = lambda stage: GOOD
+    canary.run(1)
+    assert "Version 2 stays." in canary.store.events.list("iris", kind="rollout")[0].message
+    assert stage_of(canary.store.releases.current("iris")).job == newer
+
+
+def test_a_rollout_that_waited_for_a_champion_that_is_taken_back_is_not_begun(canary):
+    """The champion fails its watch: it is taken back as if nobody had waited, and the next is refused."""
+    canary.seen = lambda stage: Seen(seconds=1) if stage.phase is Phase.WATCH else GOOD
+    canary.run()
+    canary.store.versions.add(factories.version(3))
+    newer = canary.won(3, Mode.CANARY, champion=2)
+    canary.run(2)
+    canary.seen = lambda stage: BAD
+    canary.run()
+    assert canary.released[-2:] == [(2, "watch"), (1, "")]
+    assert "won against version 2, and version 1 answers by now" in canary.store.jobs.get(newer).error
+
+
 def test_a_damaged_bundle_is_not_promoted(canary):
     """The rollout ends with the reason, and the champion stays."""
     canary.damaged = {2}

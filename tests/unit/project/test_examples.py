@@ -21,6 +21,14 @@ def test_it_is_in_order_under_its_own_name(tmp_path: Path, like: str) -> None:
     assert f"examples/{like}" not in (folder / "README.md").read_text()
 
 
+@pytest.mark.parametrize("like", ["cardholders", "fraud", "products", "titanic"])
+def test_no_source_outside_is_taken_along(tmp_path: Path, like: str) -> None:
+    """What lies beside this repository is not beside the new project: it begins on made-up rows."""
+    begin_like(tmp_path / "mine", "mine", like)
+    assert load(tmp_path / "mine").file.data.source == "synthetic:make_data.py"
+    assert "../" not in (tmp_path / "mine" / "project.yaml").read_text()
+
+
 def test_scripts_stay_runnable(tmp_path: Path) -> None:
     """The mode goes with the file."""
     begin_like(tmp_path / "flowers", "flowers", "iris")

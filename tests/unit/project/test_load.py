@@ -222,7 +222,7 @@ DATA_MISTAKES = [
     ("{source: a, target: t, id: i, drop: [i]}", "'i' is dropped and the identifier."),
     ("{source: a}", "data.target: A classification needs the column to predict."),
     ("{target: t}", "data.source: The key is missing. Write for example: source: data/rows.csv"),
-    ("{source: [a], target: t}", "data.source: A list stands where text or keys and values"),
+    ("{source: [[a]], target: t}", "data.source[0]: This is no source."),
     ("{source: {url: x}, target: t}", "data.source.query: The key is missing."),
     ("{source: a, target: t, split: {test: 20}}", "data.split.test: 20 is out of range. It must be below 1"),
     ("{source: a, target: t, split: 0.3}", "Write: split: {test: 0.3}"),
@@ -371,3 +371,20 @@ def test_what_is_not_found_says_how_to_start(tmp_path, monkeypatch):
         find(tmp_path)
     with pytest.raises(ProjectNotFound, match="Check the path"):
         find(tmp_path / "nowhere")
+
+
+def test_an_encoder_is_a_file_or_trained(write):
+    """`train` alone or with its settings is no path; a file may be called so with its folder."""
+    features = "features: {a: {encoder: train}, b: {encoder: {train: {epochs: 5}}}, c: {encoder: ./train}}"
+    found = load(write(f"{GOOD}{features}\n")).file.features
+    assert found["a"].encoder_training is not None and found["a"].encoder_file is None
+    assert found["b"].encoder_training.epochs == 5
+    assert found["c"].encoder_file == "./train" and found["c"].encoder_training is None
+
+
+def test_mistakes_about_a_trained_encoder(write):
+    """A length that is none, a setting nobody knows, and a text column that cannot be trained."""
+    features = "features: {a: {encoder: {train: {time: soon, epoch: 3}}}, b: {kind: text, encoder: train}}"
+    said = "\n".join(told(write(f"{GOOD}{features}\n")))
+    assert "'soon' is not a length of time" in said and "epochs" in said
+    assert "Only an image column's encoder is trained here; this one is text" in said

@@ -7,8 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import pytest
 
 from modelwright.retrain.worker import Worker, log_file
 from modelwright.store.records import JobState
+from serving import eventually
 from unit.retrain.conftest import Served, rows
 
 pytestmark = pytest.mark.slow
@@ -34,14 +34,7 @@ with open_store(settings.store_url) as store:
 """
 
 
-def until(look: Callable[[], Any], patience: float = 180.0) -> Any:
-    end = time.monotonic() + patience
-    while time.monotonic() < end:
-        found = look()
-        if found:
-            return found
-        time.sleep(0.02)
-    raise AssertionError("it did not happen")
+until = partial(eventually, seconds=180)
 
 
 def started(served: Served) -> subprocess.Popen[bytes]:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from modelwright.cli.asking import KEY_VARIABLE, SERVER
+from modelwright.client import messages
 from modelwright.errors import ExitCode, ModelwrightError
 
 _SECONDS = 5.0
@@ -116,12 +118,11 @@ def read(url: str, key: str | None) -> Reading:
     Raises:
         NotAnswering: It cannot be reached, refuses, or answers something else.
     """
-    address = url.rstrip("/") + "/prometheus_metrics"
-    if not address.startswith(("http://", "https://")):
-        raise NotAnswering(f"'{url}' is no address of a server.", "Give one like http://127.0.0.1:5000.")
-    headers = {"Accept": "text/plain; version=0.0.4"}
-    if key:
-        headers["Authorization"] = f"Bearer {key}"
+    try:
+        address = messages.base_url(url) + "prometheus_metrics"
+    except ValueError as error:
+        raise NotAnswering(f"'{url}' is no address of a server.", f"Give one like {SERVER}.") from error
+    headers = messages.headers(key) | {"accept": "text/plain; version=0.0.4"}
     request = urllib.request.Request(address, headers=headers)  # noqa: S310 - only http, see above
     try:
         with urllib.request.urlopen(request, timeout=_SECONDS) as answer:  # noqa: S310 - see above
@@ -141,7 +142,7 @@ def _refused(url: str, status: int) -> NotAnswering:
     if status in {401, 403}:
         return NotAnswering(
             f"The server at {url} wants a key with the scope 'read' ({status}).",
-            "Give it in the environment variable MODELWRIGHT_API_KEY; make one with: "
+            f"Give it in the environment variable {KEY_VARIABLE}; make one with: "
             "modelwright keys create NAME --scope read",
         )
     return NotAnswering(f"The server at {url} answers {status}.", "Is it a Modelwright server?")

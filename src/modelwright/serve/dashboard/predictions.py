@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 from urllib.parse import urlencode
 
+from modelwright.bundle.answers import called as names_of
 from modelwright.serve.dashboard import counts
 from modelwright.serve.dashboard.pages import Look
 from modelwright.serve.dashboard.render import NOTHING
@@ -47,6 +50,7 @@ def view(look: Look) -> dict[str, Any]:
     return {
         "rows": rows,
         "labels": labels,
+        "called": called(look, rows),
         "filters": filters,
         "asked": asked,
         "found_id": found_id,
@@ -77,6 +81,7 @@ def one(look: Look) -> dict[str, Any]:
         "found": found,
         "answers": answers_of(found.prediction),
         "inputs": _inputs(found),
+        "called": called(look, [found.prediction]),
         "correctable": found.prediction.status < 400,
         "explainable": bool(loaded) and found.prediction.status < 400,
         "known_labels": list(loaded[0].bundle.manifest.models[0].labels)[:200] if loaded else [],
@@ -99,15 +104,29 @@ def answers_of(record: PredictionRecord) -> list[tuple[str, dict[str, Any]]]:
     return [("", outputs)]
 
 
-def brief(inputs: Any, most: int = 4) -> str:
-    """A row in a few words."""
+def brief(inputs: Any, most: int = 8) -> list[tuple[str, str]]:
+    """A row in a few words: names with values, both short; "" for what has no name."""
     if isinstance(inputs, dict):
-        return ", ".join(f"{name} {_short(value)}" for name, value in list(inputs.items())[:most]) + (
-            ", …" if len(inputs) > most else ""
-        )
-    if isinstance(inputs, list):
-        return ", ".join(_short(value) for value in inputs[: 2 * most])
-    return _short(inputs)
+        found = [(_short(name), _short(value)) for name, value in islice(inputs.items(), most)]
+    elif isinstance(inputs, list):
+        found = [("", _short(value)) for value in inputs[:most]]
+    else:
+        return [("", _short(inputs))]
+    return [*found, ("", "…")] if len(inputs) > most else found
+
+
+def called(look: Look, records: Sequence[PredictionRecord]) -> dict[str, str]:
+    """What people call labels: as the version that answers says, and as these answers do."""
+    found: dict[str, str] = {}
+    for record in records:
+        for model, answer in answers_of(record):
+            if not model and answer.get("prediction_name") is not None:
+                found[str(answer.get("prediction"))] = str(answer["prediction_name"])
+    deployment = look.room.deployment
+    models = deployment.bundle.manifest.models if deployment is not None else ()
+    for entry in models if len(models) == 1 else ():
+        found |= names_of(entry)
+    return found
 
 
 def _short(value: Any) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from modelwright.bundle.answers import label_names
+from modelwright.bundle.answers import called as names_of
 from modelwright.errors import ModelwrightError
 from modelwright.monitor.standing import live_view
 from modelwright.monitor.thresholds import effective_of
@@ -157,7 +157,7 @@ def called(look: Look, model: str) -> dict[str, str]:
     deployment = look.room.deployment
     for entry in deployment.bundle.manifest.models if deployment is not None else ():
         if entry.name == model:
-            return {str(label): name for label, name in zip(entry.labels, label_names(entry), strict=True)}
+            return names_of(entry)
     return {}
 
 

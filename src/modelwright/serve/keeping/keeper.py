@@ -28,6 +28,7 @@ from modelwright.store.errors import StoreUnavailable
 logger = logging.getLogger(__name__)
 
 _TURN = 0.05  # seconds between looks at the journals
+_MUCH = 2_000  # delivered at once: more waits, and each row's share of a commit is small
 _RELEASES = 0.25  # seconds between looks at the releases
 _RETENTION = 60.0
 # A batch of values is freed by counting; looking for cycles among them took a quarter of the time.
@@ -37,6 +38,14 @@ _WINDOWS = 10_000  # of each kind
 _ORPHANS = 100_000
 _ORPHANS_WAIT = timedelta(days=30)
 _PATIENCE = (0.1, 5.0)  # shortest and longest wait after the store was away
+
+
+def rest_after(delivered: int, took: float) -> float:
+    """Seconds to wait after a turn that delivered so much and took so long.
+
+    What comes meanwhile is stored together: a commit costs the disk, for which workers wait as well.
+    """
+    return 0.0 if delivered >= _MUCH else max(0.0, _TURN - took)
 
 
 class Keeper:
@@ -76,6 +85,7 @@ class Keeper:
 
     def turn(self) -> float:
         """Do what is due; seconds until the next turn."""
+        begun = time.monotonic()
         try:
             delivered = self.delivery.run_once() if self.delivery.holds_lock() else 0
             now = time.monotonic()
@@ -94,7 +104,7 @@ class Keeper:
         if self._away:
             logger.warning("The store answers again")
             self._away = 0.0
-        return 0.0 if delivered else _TURN
+        return rest_after(delivered, time.monotonic() - begun)
 
     def drain(self, seconds: float) -> None:
         """End what trains, and deliver what is left, for a while."""
@@ -154,15 +164,7 @@ def run_keeper(
     try:
         keeper = _first_look(child, stopped)
     except ModelwrightError as error:
-        tell(
-            Word(
-                state="failed",
-                reason=error.reason,
-                instruction=error.instruction,
-                details=error.details,
-                code=int(error.code),
-            )
-        )
+        tell(Word.failed(error))
         return
     tell(Word(state="ready"))
     gc.collect()

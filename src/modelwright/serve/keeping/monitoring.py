@@ -17,6 +17,7 @@ from modelwright.errors import ModelwrightError
 from modelwright.monitor.monitors import Monitors, Watched
 from modelwright.serve.keeping.stores import Stores
 from modelwright.serve.live import Assigned, LiveFile
+from modelwright.serve.priority import step_back
 from modelwright.serve.processes import announce
 from modelwright.serve.projects import ProjectFile
 from modelwright.serve.settings import Child, Target
@@ -130,7 +131,7 @@ def run_monitor(child: Child, stopped: Callable[[float], bool]) -> None:
         child: What this process is told.
         stopped: Waits so many seconds; whether to stop.
     """
-    os.nice(_NICE)
+    step_back(_NICE)
     stores = _opened(child, stopped)
     if stores is None:
         return

@@ -9,14 +9,14 @@ from time import perf_counter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from modelwright.serve.asks import Ask
+from modelwright.serve.asks import Ask, Wire
 from modelwright.serve.auth.principal import PREDICT
 from modelwright.serve.errors import ServeError
 from modelwright.serve.protocols.call import Reply
 from modelwright.serve.routes.replies import read_body
 from modelwright.serve.site import Site
 from modelwright.serve.tracing import ASK
-from modelwright.serve.wires import MLFLOW, SAGEMAKER, Wire
+from modelwright.serve.wires import MLFLOW, SAGEMAKER
 
 _ASIDE = 64 << 10  # bodies above go to a thread
 _AMAZON = "x-amzn-sagemaker-"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -175,15 +175,23 @@ class SqlPredictions:
         with self._database.read() as connection:
             return int(connection.execute(statement).scalar_one())
 
-    def prune(self, project: str, *, older_than: datetime | None = None, keep: int | None = None) -> int:
+    def prune(
+        self,
+        project: str,
+        *,
+        older_than: datetime | None = None,
+        keep: int | None = None,
+        told: Callable[[int], None] | None = None,
+    ) -> int:
         """Find the oldest that stays, then delete from the oldest on, a batch a transaction."""
+        conditions = [] if older_than is None else [predictions.c.time < micros(older_than)]
+        last = None if keep is None else self._last_kept(project, keep)
         gone = 0
-        if older_than is not None:
-            gone += self._delete_while(project, predictions.c.time < micros(older_than))
-        if keep is not None:
-            last = self._last_kept(project, keep)
-            if last is not None:
-                gone += self._delete_while(project, last)
+        for condition in conditions if last is None else [*conditions, last]:
+            for batch in self._delete_while(project, condition):
+                gone += batch
+                if told is not None:
+                    told(gone)
         return gone
 
     def _last_kept(self, project: str, count: int) -> ColumnElement[bool] | None:
@@ -202,23 +210,23 @@ class SqlPredictions:
             return None
         return order <= tuple_(literal(first_out.time), literal(first_out.id))
 
-    def _delete_while(self, project: str, condition: ColumnElement[bool]) -> int:
+    def _delete_while(self, project: str, condition: ColumnElement[bool]) -> Iterator[int]:
+        """Delete batch after batch; how many each time."""
         oldest = (
             select(predictions.c.id)
             .where(predictions.c.project == keep(project), condition)
             .order_by(predictions.c.time, predictions.c.id)
             .limit(_BATCH)
         )
-        gone = 0
         while True:
             with self._database.write() as connection:
                 self._database.lock(connection, log_lock(keep(project)))
                 ids = connection.execute(oldest).scalars().all()
                 if not ids:
-                    return gone
+                    return
                 for table, column in ((predictions, predictions.c.id), (labels, labels.c.prediction_id)):
                     connection.execute(delete(table).where(table.c.project == keep(project), column.in_(ids)))
-            gone += len(ids)
+            yield len(ids)
 
 
 def history_query(

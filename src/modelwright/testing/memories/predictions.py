@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from modelwright.store import clock, rows
@@ -125,7 +125,14 @@ class MemoryPredictions(Repository):
         )
 
     @atomic
-    def prune(self, project: str, *, older_than: datetime | None = None, keep: int | None = None) -> int:
+    def prune(
+        self,
+        project: str,
+        *,
+        older_than: datetime | None = None,
+        keep: int | None = None,
+        told: Callable[[int], None] | None = None,
+    ) -> int:
         """With their labels."""
         newest = self._newest_first(project)
         gone = [
@@ -140,6 +147,8 @@ class MemoryPredictions(Repository):
         self._tables.labels[:] = [
             row for row in self._tables.labels if (row["project"], row["prediction_id"]) not in lost
         ]
+        if told is not None and gone:
+            told(len(gone))
         return len(gone)
 
     def _newest_first(self, project: str) -> list[Row]:

@@ -145,7 +145,7 @@ def test_overview_figures_are_what_sql_counts(store, browser, tmp_path):
     assert f"{failed} failed, {refused} refused in the last hour" in told
     assert f"{100 * failed / total:.2f} %" in told
     good = sql(f"count(*) FROM mw_predictions WHERE status < 400 AND {ours}")
-    assert f"answered refused with a warning 1 {good} {failed + refused} 0 " in told
+    assert f"answered refused warned 1 {good} {failed + refused} 0 " in told
     # each minute's bar, by class, as the table below the chart says it
     for line in re.findall(r"(\d+ \w+ \d\d:\d\d) UTC (\d+) (\d+) (\d+)", told):
         moment = datetime.strptime(f"{now().year} {line[0]}", "%Y %d %b %H:%M").replace(tzinfo=UTC)
