@@ -18,7 +18,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from acceptance.program import Server, command, environment, example, free_port, get, post, run, serving
+from acceptance.program import Server, command, environment, example, get, post, run, serving, train
+from servers import free_port
 
 pytestmark = pytest.mark.slow
 
@@ -41,7 +42,7 @@ def test_json_summary_has_every_field(iris):
     """``--json`` prints exactly the promised summary and nothing else on standard output."""
     found = summary(iris)
     assert set(found) == {
-        "project", "version", "decision", "metrics", "dataset_md5", "bundle", "run_id", "url",
+        "project", "version", "decision", "metrics", "data", "dataset_md5", "bundle", "run_id", "url",
     }  # fmt: skip
     assert (found["project"], found["version"], found["decision"]) == ("iris", 1, "accepted")
     assert all(set(metric) == {"value", "low", "high"} for metric in found["metrics"].values())
@@ -189,7 +190,7 @@ def test_the_gate_keeps_a_bad_version_out(tmp_path, iris):
     project = Path(shutil.copytree(iris, tmp_path / "iris"))
     file = project / "project.yaml"
     file.write_text(file.read_text().replace("accuracy: 0.93", "accuracy: 0.9999"))
-    refused = run("up", project, "--no-serve", "--json")
+    refused = train("up", project, "--no-serve", "--json")
     assert refused.code == 5, refused.err
     assert refused.json["decision"] == "rejected"
     assert "0.9999" in refused.err
