@@ -6,6 +6,7 @@ from pathlib import Path
 
 from modelwright.errors import ExitCode, ModelwrightError
 from modelwright.project.load import FILE, load
+from modelwright.project.write import AlreadyThere
 from modelwright.schema.metrics import Task
 
 
@@ -49,9 +50,12 @@ def adopt(where: str, *, target: str | None, task: Task | None, name: str | None
         else Path(where).absolute().parent
     )
     source = where if where.startswith("sklearn:") else Path(where).name
-    if (folder / FILE).exists():
-        return _existing(folder, source, target)
-    return _write(folder, source, target, task, name)
+    if not (folder / FILE).exists():
+        try:
+            return _write(folder, source, target, task, name)
+        except AlreadyThere:  # another command was faster
+            pass
+    return _existing(folder, source, target)
 
 
 def _existing(folder: Path, source: str, target: str | None) -> Path:
@@ -108,4 +112,6 @@ def _write(folder: Path, source: str, target: str | None, task: Task | None, nam
         width=len(names),
         labels=labels or None,
     )
+    if name is None and source == "data":  # says nothing, where the folder around it does
+        name = write.slug(folder.name)
     return write.infer_file(folder, found, name=name)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 BATCH = 2048
 _TOLD = 40
+_PLACES = 3  # rows that are named of those with the same problem
 
 
 class RowsInvalid(ModelwrightError):
@@ -41,7 +42,8 @@ class Answering:
     answered: int = 0
     refused: int = 0
     seen: int = 0
-    problems: list[str] = field(default_factory=list)
+    problems: Counter[str] = field(default_factory=Counter)
+    first_places: dict[str, list[str]] = field(default_factory=dict)
     warnings: Counter[tuple[str, str]] = field(default_factory=Counter)
     first_warnings: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
 
@@ -56,13 +58,12 @@ class Answering:
         if not self.seen:
             raise RowsInvalid("There are no rows to answer.", "Give at least one.")
         if self.refused and (not self.skip_invalid or not self.answered):
-            more = self.refused - len(self.problems)
             raise RowsInvalid(
                 f"{self.refused:,} of {self.seen:,} rows do not fit the model."
                 if self.seen > 1
                 else "The row does not fit the model.",
                 self._remedy(),
-                details=[*self.problems, *([f"… and {more:,} more rows"] if more > 0 else [])],
+                details=self._told(_TOLD),
             )
 
     def _remedy(self) -> str:
@@ -76,10 +77,8 @@ class Answering:
         """Say what was left out and what was unusual."""
         if self.refused:
             terminal.warn(f"{self.refused:,} of {self.seen:,} rows were left out:")
-            for problem in self.problems[:10]:
-                terminal.say(f"  {problem}")
-            if self.refused > 10:
-                terminal.say(f"  … and {self.refused - 10:,} more")
+            for line in self._told(10):
+                terminal.say(f"  {line}")
         for (column, kind), count in self.warnings.most_common(10):
             place, first = self.first_warnings[column, kind]
             what = f"{column}: " if column else ""
@@ -87,6 +86,16 @@ class Answering:
                 terminal.warn(f"{place}: {what}{first}")
             else:
                 terminal.warn(f"{what}{kind.replace('_', ' ')} in {count:,} rows; first {place}: {first}")
+
+    def _told(self, most: int) -> list[str]:
+        """What is wrong, each thing once with the rows that it is wrong with."""
+        lines = []
+        told = 0
+        for what, count in islice(self.problems.items(), most):
+            more = f" and {count - _PLACES:,} more" if count > _PLACES else ""
+            lines.append(f"{', '.join(self.first_places[what])}{more}: {what}")
+            told += count
+        return [*lines, f"… and {self.refused - told:,} more rows"] if told < self.refused else lines
 
     def _batch(self, batch: list[Row], writer: Writer) -> None:
         reading = self.bundle.rows.read(
@@ -128,8 +137,11 @@ class Answering:
                 shown = "" if error.input is None or value in error.msg else f" (got {value!r})"
                 told.setdefault(error.row, []).append(f"{name}: {error.msg}{shown}" if name else error.msg)
         for place in sorted(told):
-            if len(self.problems) < _TOLD:
-                self.problems.append(f"{batch[place].place}: {'; '.join(told[place][:5])}")
+            what = "; ".join(told[place][:5])
+            if what in self.problems or len(self.problems) < _TOLD:
+                self.problems[what] += 1
+                if self.problems[what] <= _PLACES:
+                    self.first_places.setdefault(what, []).append(batch[place].place)
         return set(told)
 
     def _record(

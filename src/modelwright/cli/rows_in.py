@@ -19,6 +19,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import IO, Any, cast
 
+from modelwright.cli.decimal_sign import with_points
 from modelwright.cli.reading import Watch, counted, watched
 from modelwright.errors import ExitCode, MissingExtra, ModelwrightError
 from modelwright.schema.columns import Kind, TableSchema
@@ -263,7 +264,7 @@ def _cells(
     delimiter = "\t" if tab else _delimiter(first, schema)
     lines = csv.reader(_again(first, text), delimiter=delimiter)
     try:
-        names = next(lines)
+        names = [name if name.strip() else f"Unnamed: {place}" for place, name in enumerate(next(lines))]
         known = [name for name in names if name in schema.names]
         if not known and schema.names:
             raise InputUnreadable(
@@ -272,9 +273,11 @@ def _cells(
                 details=[f"first line: {first.strip()[:200]}"],
             )
         converters = [_converter(name, schema, missing) for name in names]
-        before = lines.line_num
-        for cells in lines:
-            place, before = f"line {before + 1}", lines.line_num
+        rows = _numbered(lines)
+        if delimiter != ",":
+            rows = with_points(rows, [place for place, name in enumerate(names) if _numeric(name, schema)])
+        for line, cells in rows:
+            place = f"line {line}"
             if not cells:
                 continue
             if len(cells) != len(names):
@@ -288,6 +291,18 @@ def _cells(
         raise InputUnreadable(
             f"{_name(path)}, line {lines.line_num}: {error}.", "Check the quotes in that line."
         ) from error
+
+
+def _numbered(lines: Any) -> Iterator[tuple[int, list[str]]]:
+    """The rows of a ``csv.reader``, each with the line where it begins."""
+    before = lines.line_num
+    for cells in lines:
+        yield before + 1, cells
+        before = lines.line_num
+
+
+def _numeric(name: str, schema: TableSchema) -> bool:
+    return name in schema.names and schema.column(name).kind in _NUMBERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,7 +335,7 @@ def _delimiter(header: str, schema: TableSchema) -> str:
 
 def _converter(name: str, schema: TableSchema, missing: Sequence[str] | None) -> Callable[[str], Any]:
     """Text of a cell to what the row reader takes for granted; what is unclear stays text."""
-    numeric = name in schema.names and schema.column(name).kind in _NUMBERS
+    numeric = _numeric(name, schema)
     usual = AMONG_NUMBERS if numeric else SPELLINGS
     blank = frozenset(usual if missing is None else missing)
 

@@ -109,8 +109,8 @@ def show_outcome(terminal: Terminal, outcome: Outcome) -> None:
 def _console() -> Console:
     from rich.console import Console
 
-    # Folded to 80 columns in a file, the leaderboard would be hard to read.
-    width = None if sys.stderr.isatty() or "COLUMNS" in os.environ else 140
+    # In a file nothing is folded: the leaderboard would be hard to read there, and sentences to search.
+    width = None if sys.stderr.isatty() or "COLUMNS" in os.environ else 1000
     return Console(stderr=True, highlight=False, emoji=False, markup=False, width=width)
 
 

@@ -152,7 +152,7 @@ def _answered(made: Made) -> ColumnProfile:
 def _example(
     models: Sequence[Made], written: Sequence[ModelContents], schema: BundleSchema
 ) -> dict[str, Any]:
-    """The first held-out row as a client would send it, and the answer.
+    """A held-out row as a client would send it, one with few gaps, and the answer.
 
     Where features are looked up, what is known of a key changes: the example gives none.
     """
@@ -160,7 +160,7 @@ def _example(
     answers: dict[str, Any] = {}
     if schema.lookup is not None:
         for made in models:
-            row = {**made.prepared.examples[0], **row}
+            row = {**made.prepared.examples[_fullest(made)], **row}
         row[schema.lookup.key] = None
         columns = RowReader(schema).read([row]).columns
         for model in written:
@@ -168,11 +168,18 @@ def _example(
             answers[model.entry.name] = msgspec.to_builtins(loaded.answer(columns)[0])
         return _request(row, answers)
     for made, model in zip(models, written, strict=True):
-        row = {**made.prepared.examples[0], **row}
+        place = _fullest(made)
+        row = {**made.prepared.examples[place], **row}
         loaded = LoadedModel(model.entry, model.encoder, model.graph, threads=1)
-        first = {name: np.asarray(values[:1]) for name, values in made.prepared.held_out.items()}
-        answers[model.entry.name] = msgspec.to_builtins(loaded.answer(first)[0])
+        one = {name: np.asarray(values[place : place + 1]) for name, values in made.prepared.held_out.items()}
+        answers[model.entry.name] = msgspec.to_builtins(loaded.answer(one)[0])
     return _request(row, answers)
+
+
+def _fullest(made: Made) -> int:
+    """The place of the first example with the fewest missing values."""
+    gaps = [sum(value is None for value in row.values()) for row in made.prepared.examples]
+    return gaps.index(min(gaps))
 
 
 def _request(row: dict[str, Any], answers: dict[str, Any]) -> dict[str, Any]:

@@ -107,6 +107,25 @@ def test_bad_rows_are_told_with_their_lines_and_nothing_is_written(mw, bundle, f
     assert [path.name for path in tmp_path.iterdir()] == ["rows.csv"]
 
 
+def test_what_is_wrong_with_many_rows_is_told_once(mw, bundle, file):
+    """The same problem is one line, with the first rows that have it and how many more."""
+    refused = mw("predict", file("id,colour\n" + "x,red\n" * 150), "--bundle", bundle)
+    assert refused.code == 4
+    assert "line 2, line 3, line 4 and 147 more: width (cm): the column is required" in refused.err
+    assert refused.err.count("width (cm)") == 1
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_numbers_with_a_decimal_comma_are_read_as_in_training(mw, bundle, file, delimiter):
+    """Where the file writes 1,5 for one and a half; its names, texts and lines stay what they are."""
+    german = ROWS.replace(",", delimiter).replace("1.5", "1,5")
+    ended = mw("predict", file(german), "--bundle", bundle)
+    assert ended.out == mw("predict", file(ROWS, "same.csv"), "--bundle", bundle).out
+    refused = mw("predict", file(german + delimiter.join(["x3", "1.5", "1,5", "red\n"])), "--bundle", bundle)
+    assert (refused.code, "could be read in two ways" in refused.err) == (4, True)
+    assert "line 2, line 4" in refused.err or "line 2:" in refused.err
+
+
 def test_bad_rows_can_be_left_out(mw, bundle, file):
     """The others are answered under their own number, and the count is told."""
     rows = "width (cm),a=b\n1,1\nwide,1\n9,1\n"

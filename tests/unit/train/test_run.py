@@ -41,6 +41,7 @@ def test_a_classification_from_file_to_release(tmp_project, train):
     bundle = open_bundle(outcome.bundle)
     (answer,) = bundle.predict_rows([bundle.example["request"]["features"]])
     assert answer["model"].prediction == bundle.example["response"]["prediction"]
+    assert None not in bundle.example["request"]["features"].values()  # a row with gaps shows little
     with store_of(folder) as store:
         version = store.versions.get("mixed", outcome.version)
         release = store.releases.current("mixed")
