@@ -37,6 +37,7 @@ from modelwright.schema.profile import Profile
 LAW = ("n10", "n11", "n12", "n13")
 _STEEP = 2.2
 _PROCESSES = 2
+_CALM_BATCH = 250  # looked at together where nothing has to be noticed soon
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 _START = datetime(2026, 5, 1, tzinfo=UTC)
 _SECOND = timedelta(seconds=1)
@@ -156,7 +157,7 @@ def false_alarms(seed: int, rows: int) -> list[str]:
     random = np.random.default_rng(seed)
     with tempfile.TemporaryDirectory() as folder:
         live = Live(random, Path(folder))
-        return [str(note.data["topic"]) for _, note in live.notices(stream(rows, random), World().batch)]
+        return [str(note.data["topic"]) for _, note in live.notices(stream(rows, random), _CALM_BATCH)]
 
 
 def noticed(seed: int, rows: int, world: World) -> dict[str, int]:
