@@ -107,10 +107,16 @@ def _evidently(folder: Path, streams: int) -> list[Row]:
         return []
     rows = [
         Row("false alarms of Evidently's DataDriftPreset, defaults, in 10,000 stable rows",
-            GOAL, "columns", "the budget")
+            found.pop("false"), GOAL, "columns", "the budget")
     ]  # fmt: skip
     return rows + [
-        Row(f"rows until Evidently notices {name} sigma", value, EVIDENTLY_WINDOW, "rows", "its window")
+        Row(
+            f"rows until Evidently notices {name} sigma, of 1,000",
+            value,
+            EVIDENTLY_WINDOW,
+            "rows",
+            "its window",
+        )  # fmt: skip
         for name, value in found.items()
     ]
 

@@ -84,8 +84,13 @@ def roll_back(
     live = releases[0].version
     wanted = former(store, project) if version is None else version
     if wanted is None:
+        later = next((release.version for release in releases if release.version != live), None)
         raise NothingToRollBack(
-            f"No champion came before version {live}.", "See all versions with: modelwright versions"
+            f"No champion came before version {live}.",
+            "See all versions with: modelwright versions"
+            if later is None
+            else f"Version {later}, which answered last before it went back, answers again with: "
+            f"modelwright promote {later}",
         )
     if wanted == live:
         raise NothingToRollBack(f"Version {live} answers now.", "Name another, or none for the one before.")

@@ -43,6 +43,7 @@ class Served(msgspec.Struct, frozen=True, kw_only=True):
         inputs: What a client sends.
         models: What answers; several in one bundle answer together.
         example: A request body that works; made from the columns where there is none.
+        looks_up: Whether features are looked up for a row.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Served(msgspec.Struct, frozen=True, kw_only=True):
     inputs: TableSchema
     models: tuple[ModelEntry, ...]
     example: Any = None
+    looks_up: bool = False
 
 
 def document(served: Sequence[Served], *, paths: Collection[str] | None = None, auth: bool = False) -> Json:
@@ -124,7 +126,7 @@ def _summary(one: Served, place: int) -> Json:
 
 
 def _components(one: Served, suffix: str) -> Json:
-    answer = schemas.answer(one.models)
+    answer = schemas.answer(one.models, looks_up=one.looks_up)
     answers: Json = {
         "type": "object",
         "required": ["predictions"],

@@ -23,6 +23,7 @@ from modelwright.train.progress import Silent
 from modelwright.train.reproduce import reproduce
 from modelwright.train.run import train_project
 from modelwright.train.weights import WeightsInvalid, row_weights
+from tracked import lay_tracking
 from unit.retrain.conftest import rows
 from unit.retrain.test_steps import go, taken
 
@@ -99,6 +100,7 @@ def test_several_models_over_a_built_table_take_up_what_was_sent(tmp_path):
     }))  # fmt: skip
     project = load(tmp_path)
     settings = resolve(project, environ={})
+    lay_tracking(project.working)
     with open_store(path=project.working / "store.db") as store:
         assert train_project(project, store=store, settings=settings).released
         for number, value in enumerate(generator.normal(10, 2, 40).tolist()):
@@ -138,6 +140,7 @@ def test_a_clustering_meets_the_champion_by_its_silhouette(tmp_path):
     )
     project = load(tmp_path)
     settings = resolve(project, environ={})
+    lay_tracking(project.working)
     with open_store(path=project.working / "store.db") as store:
         assert train_project(project, store=store, settings=settings).released
         pa_csv.write_csv(pa.concat_tables([first, blobs(200)]), tmp_path / "data.csv")
