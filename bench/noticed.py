@@ -116,7 +116,7 @@ def _evidently(folder: Path, streams: int) -> list[Row]:
             EVIDENTLY_WINDOW,
             "rows",
             "its window",
-        )  # fmt: skip
+        )
         for name, value in found.items()
     ]
 
