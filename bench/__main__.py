@@ -20,6 +20,7 @@ NAMES = (
     "fuzz",
     "drift",
     "alarms",
+    "noticed",
     "monitors",
     "history",
     "products",

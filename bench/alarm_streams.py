@@ -7,10 +7,14 @@ calibrated and about one answer in eight is wrong. The law uses four of the norm
 
 from __future__ import annotations
 
+import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +36,9 @@ from modelwright.schema.profile import Profile
 
 LAW = ("n10", "n11", "n12", "n13")
 _STEEP = 2.2
+_PROCESSES = 2
+_CALM_BATCH = 250  # looked at together where nothing has to be noticed soon
+_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 _START = datetime(2026, 5, 1, tzinfo=UTC)
 _SECOND = timedelta(seconds=1)
 
@@ -48,7 +55,7 @@ class World:
 
     shift: float = 0.0
     errors: float = 0.0
-    batch: int = 250
+    batch: int = 100
 
 
 @dataclass(frozen=True)
@@ -150,7 +157,7 @@ def false_alarms(seed: int, rows: int) -> list[str]:
     random = np.random.default_rng(seed)
     with tempfile.TemporaryDirectory() as folder:
         live = Live(random, Path(folder))
-        return [str(note.data["topic"]) for _, note in live.notices(stream(rows, random), World().batch)]
+        return [str(note.data["topic"]) for _, note in live.notices(stream(rows, random), _CALM_BATCH)]
 
 
 def noticed(seed: int, rows: int, world: World) -> dict[str, int]:
@@ -204,6 +211,17 @@ def estimate_holds(seed: int, shift: float) -> tuple[bool, float]:
     told = estimate(calibration, answers, probabilities, seed=seed)["accuracy"]
     real = float((answers == window.truth).mean())
     return told.low <= real <= told.high, abs(told.value - real)
+
+
+Many = Callable[[Callable[[int], Any], Iterable[int]], list[Any]]
+
+
+@contextmanager
+def many_streams() -> Iterator[Many]:
+    """Does something for many seeds, in two processes of one thread each."""
+    os.environ.update(_ONE_THREAD)  # of the processes that are spawned
+    with ProcessPoolExecutor(_PROCESSES, mp_context=get_context("spawn")) as pool:
+        yield lambda work, seeds: list(pool.map(work, seeds, chunksize=4))
 
 
 def _overconfident(given: Stream) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

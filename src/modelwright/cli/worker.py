@@ -31,9 +31,10 @@ def command(terminal: Terminal, *, path: str | None, once: bool, poll: float) ->
     """Do a project's retrainings.
 
     One at a time, each in a process of low priority. Jobs come from `/trigger_retrain`, and from the
-    project file: `retrain: {new_samples: 100}`, `{every: 7d}`, both with a cooldown. A version that wins
-    its duel with the champion is promoted; what does not win is kept, with the reason. A server starts a
-    worker by itself where the training parts are installed. Ctrl+C gives the job at work back.
+    project file: `retrain: {new_samples: 100, quality: {f1: 0.9}, on_drift: true, every: 7d}`. A version
+    that wins its duel with the champion is promoted; what does not win is kept, with the reason. MLflow's
+    aliases follow what was released elsewhere. A server starts a worker by itself where the training
+    parts are installed. Ctrl+C gives the job at work back.
     """
     import signal
     import threading

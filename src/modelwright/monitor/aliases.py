@@ -28,7 +28,7 @@ _STATE = "aliases"
 _LOOK = 2.0  # seconds between looks
 _PATIENCE = 60.0  # a lag is told where MLflow is not installed: another host may be at it
 _RETRY = (10.0, 3_600.0)  # after a failure: the first wait, then four times as long each, up to the last
-_END = 30.0
+_END, _FINISH = 30.0, 300.0
 NOT_INSTALLED = "MLflow is not installed where it is served"
 
 
@@ -208,11 +208,11 @@ class Follower:
         elif found.told.tried != found.live.sequence or _worth(found.told):
             self._process = start(self._file, **self._places)
 
-    def close(self) -> None:
-        """Wait for the process, if there is one; it takes seconds."""
+    def close(self, seconds: float = _END) -> None:
+        """Wait for the process, if there is one; it goes on by itself where it needs longer."""
         if self._process is not None:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(_END)
+                self._process.wait(seconds)
 
     def finish(self) -> None:
         """Let the aliases follow now, and wait for it.
@@ -221,7 +221,7 @@ class Follower:
             StoreUnavailable: The store cannot be asked.
         """
         self.look()
-        self.close()
+        self.close(_FINISH)
 
     def _tell(self, found: Lag) -> None:
         """Say once that nobody here can follow; not where nobody ever did, who has no use for MLflow."""

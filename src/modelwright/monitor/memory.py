@@ -45,6 +45,7 @@ class Memory(msgspec.Struct, kw_only=True):
         watch, errors: The detectors of features and answers, and of errors.
         baseline: From where on this version's first rows stand, with which later ones are compared.
         checked: Rows at the last comparison of all features together.
+        late: Sequence of the newest event of a late delivery that was looked at.
         calm: Comparisons without a finding since the last one with.
         standing: Raised alarms that are not the detectors' own, by "topic name".
         drift: What the newest window showed.
@@ -62,6 +63,7 @@ class Memory(msgspec.Struct, kw_only=True):
     errors: WatchState | None = None
     baseline: tuple[datetime, str] | None = None
     checked: int = 0
+    late: int = 0
     calm: int = 0
     standing: dict[str, StandingAlarm] = {}
     drift: DriftView | None = None

@@ -19,6 +19,7 @@ from modelwright.monitor.alarms import Alarm
 from modelwright.monitor.drift import read_profile
 from modelwright.monitor.following import DRIFT, KINDS, Following
 from modelwright.monitor.judging import Judging
+from modelwright.monitor.late import compared, late_since, note_of, rows_of
 from modelwright.monitor.memory import Memory, Note, keep, remembered, send
 from modelwright.monitor.standing import LIVE, LiveView, StandingAlarm
 from modelwright.monitor.thresholds import Effective
@@ -29,6 +30,7 @@ from modelwright.store.records import PredictionRecord
 
 logger = logging.getLogger(__name__)
 
+_LATE = timedelta(seconds=5)  # between looks for predictions that came late
 _KEEP = timedelta(seconds=5)  # state is kept this often, and at once where something was found
 BASELINE = 1_000
 """First rows of a version that later ones are compared with, all features together."""
@@ -94,6 +96,7 @@ class Monitors:
         self._memory: Memory | None = None
         self._following: Following | None = None
         self._judging: Judging | None = None
+        self._look_late = datetime.min.replace(tzinfo=UTC)
         self._kept = datetime.min.replace(tzinfo=UTC)
         self._view: LiveView | None = None
         self._described: dict[Path, Description] = {}
@@ -119,6 +122,7 @@ class Monitors:
         judging.labels(following, memory)
         judging.judge(following, memory, effective)
         self._compare(following, memory, effective)
+        self._late(following, memory)
         self._write(following, judging, memory)
         return read
 
@@ -226,6 +230,20 @@ class Monitors:
         earlier = self._store.predictions.following(self._project, after=memory.baseline, limit=BASELINE)
         newer = self._store.predictions.history(self._project, version=memory.version, limit=window)
         following.compare_together(earlier, newer)
+
+    def _late(self, following: Following, memory: Memory) -> None:
+        """Rows that came behind the place that was read to, as windows of their own."""
+        if self._now() < self._look_late:
+            return
+        self._look_late = self._now() + _LATE
+        for event in late_since(self._store, self._project, memory.late):
+            memory.late = event.sequence
+            rows = rows_of(self._store, event)
+            settings = following.watch.settings.drift
+            found = compared(rows, following.description, following.profile, settings)
+            note = None if found is None else note_of(event, found, memory.version)
+            if note is not None:
+                memory.outbox_events.append(note)
 
     def _write(self, following: Following, judging: Judging, memory: Memory) -> None:
         now = self._now()

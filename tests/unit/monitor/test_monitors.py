@@ -74,6 +74,30 @@ def test_a_shift_of_one_feature_is_named_with_its_evidence(stream):
     assert window.data["drifted"] and window.data["findings"][0]["name"] == "f3"
 
 
+def test_rows_that_came_late_are_judged_as_a_window_of_their_own(stream):
+    """Behind what was read they raise no alarm of the stream, but are told once, restart or not."""
+    stream.answer(*rows(300, 24))
+    stream.look()
+    while_away, stream.now = stream.now, stream.now + timedelta(hours=1)
+    stream.answer(*rows(300, 25))
+    stream.look()
+    later, stream.now = stream.now, while_away
+    stream.answer(*shifted(400, 26))
+    data = {"rows": 400, "since": while_away.isoformat(), "until": stream.now.isoformat()}
+    stream.now = later + timedelta(seconds=10)
+    assert stream.look() == 0, "the place they belong to was read past"
+    assert not stream.events("drift")
+    stream.store.events.add("iris", "delivered_late", "400 came late", data)
+    stream.now += timedelta(seconds=10)
+    stream.look()
+    stream.monitors = stream.monitor()
+    stream.look()
+    (event,) = stream.events("drift")
+    assert (event.data["topic"], event.data["rows"]) == ("late", 400)
+    assert "f3" in event.data["names"] and "'f3'" in event.message
+    assert live_view(stream.store, "iris").alarms == ()
+
+
 def test_a_restart_in_between_changes_nothing(bundles, tmp_path):
     """Monitors that are begun anew after every look end in the same state and events as others."""
     told = []

@@ -28,6 +28,7 @@ from modelwright.store.records import PredictionRecord
 logger = logging.getLogger(__name__)
 
 KEEPER_LOCK = "keeper.lock"
+_LATE = timedelta(seconds=5)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _decode = msgspec.json.Decoder().decode
 
@@ -70,6 +71,14 @@ def _told(entry: Entry, version: int) -> tuple[Any, tuple[Any, ...]]:
     return outputs, tuple(members.get("warnings", ()))
 
 
+class _Late(msgspec.Struct):
+    """Predictions of a project that were delivered long after they were answered."""
+
+    rows: int
+    since: datetime
+    until: datetime
+
+
 class Delivery:
     """Delivers all journals under a folder. One process at a time does: it holds a lock there.
 
@@ -84,6 +93,8 @@ class Delivery:
         self._stores = stores
         self._tails: dict[Path, Tail] = {}
         self._lock = -1
+        self._late: dict[str, _Late] = {}
+        self._still_late = False
         self._files = {project: RequestLog(Path(file)) for project, file in (files or {}).items()}
 
     def holds_lock(self) -> bool:
@@ -106,7 +117,11 @@ class Delivery:
         Raises:
             StoreUnavailable: Nothing is lost; try again later.
         """
-        return sum(self._deliver(directory, most) for directory in journals(self._root))
+        self._still_late = False
+        delivered = sum(self._deliver(directory, most) for directory in journals(self._root))
+        if self._late and not self._still_late:
+            self._tell_late()
+        return delivered
 
     def close(self) -> None:
         """Let another keeper deliver."""
@@ -140,12 +155,35 @@ class Delivery:
         for project in {project for project, _ in records}:
             own = [record for record in records.values() if record.project == project]
             self._add(project, own)
+            self._note_late(project, own)
             if project in self._files:
                 self._files[project].write(own)
         # Events have no id to be told apart by, so they go last: what comes before them may be repeated.
         for item in items:
             if isinstance(item, Note):
                 self._stores.of(item.project).events.add(item.project, item.kind, item.message, item.data)
+
+    def _note_late(self, project: str, records: Sequence[PredictionRecord]) -> None:
+        line = datetime.now(UTC) - _LATE
+        times = [record.time for record in records if record.time < line]
+        if not times:
+            return
+        self._still_late = True
+        before = self._late.get(project, _Late(0, times[0], times[0]))
+        since, until = min(before.since, *times), max(before.until, *times)
+        self._late[project] = _Late(before.rows + len(times), since, until)
+
+    def _tell_late(self) -> None:
+        """When a backlog is delivered: the monitors may have read past the time of its rows."""
+        for project, late in list(self._late.items()):
+            self._stores.of(project).events.add(
+                project,
+                "delivered_late",
+                f"{late.rows:,} predictions that were answered from {late.since:%Y-%m-%d %H:%M:%S} to "
+                f"{late.until:%Y-%m-%d %H:%M:%S} UTC came late into the store.",
+                {"rows": late.rows, "since": late.since.isoformat(), "until": late.until.isoformat()},
+            )
+            del self._late[project]
 
     def _add(self, project: str, records: Sequence[PredictionRecord]) -> None:
         """Store records; one the store will never take is set aside instead of stopping the rest."""

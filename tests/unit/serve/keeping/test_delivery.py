@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -99,7 +100,26 @@ def test_all_is_delivered_once_and_a_dead_worker_s_journal_goes_away(
         pass
     assert not writer.directory.exists()
     assert store.predictions.count("iris") == 3
-    assert [event.message for event in store.events.list("iris")] == ["words"]
+    assert [event.message for event in store.events.list("iris", kind="kind")] == ["words"]
+
+
+def test_what_comes_late_is_told_once_when_all_of_it_is_there(
+    writer: JournalWriter, store: MemoryStore
+) -> None:
+    """One event says how many rows, and from when to when; what comes in time is no word worth."""
+    courier = delivery(writer, store)
+    fresh = int(time.time() * 1_000_000)
+    writer.append([entry("1"), entry("2", time=1_700_000_060_000_000), entry("3", time=fresh)])
+    while courier.run_once():
+        pass
+    (event,) = store.events.list("iris", kind="delivered_late")
+    assert event.data == {
+        "rows": 2, "since": "2023-11-14T22:13:20+00:00", "until": "2023-11-14T22:14:20+00:00"
+    }  # fmt: skip
+    writer.append([entry("4", time=int(time.time() * 1_000_000))])
+    while courier.run_once():
+        pass
+    assert len(store.events.list("iris", kind="delivered_late")) == 1
 
 
 def test_delivered_again_from_the_start_changes_nothing(writer: JournalWriter, store: MemoryStore) -> None:
