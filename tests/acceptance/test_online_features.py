@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from acceptance.program import environment, example, run, serving
+from acceptance.program import environment, example, run, serving, train
 
 pytestmark = pytest.mark.slow
 
@@ -31,7 +31,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (text[:start] + text[end:]).replace("roc_auc: 0.82", "roc_auc: 0.5").replace("0.3}", "0}"),
         encoding="utf-8",
     )
-    done = run("up", folder, "--no-serve")
+    done = train("up", folder, "--no-serve")
     assert done.code == 0 and "The store knows" in done.out + done.err, done.err
     return folder
 

@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 import yaml
 
-from acceptance.program import EXAMPLES, REPOSITORY, example, free_port, post, run
+from acceptance.program import EXAMPLES, REPOSITORY, example, post, run, train
+from servers import free_port
 
 pytestmark = pytest.mark.slow
 
@@ -34,7 +35,7 @@ def titanic(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file["train"]["candidates"] = ["logistic_regression"]
     file["gate"]["floors"] = {"roc_auc": 0.6}
     (folder / "project.yaml").write_text(yaml.safe_dump(file, sort_keys=False))
-    done = run("train", folder)
+    done = train("train", folder)
     assert done.code == 0, done.err
     return folder
 

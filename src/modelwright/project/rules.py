@@ -342,7 +342,7 @@ def _decisions(tree: Tree, parts: list[_Part]) -> None:
 def _durations(tree: Tree, parts: list[_Part]) -> None:
     places: list[Path_] = [("retrain", key) for key in ("cooldown", "every", "half_life")]
     places += [("retrain", mode, key) for mode in ("shadow", "canary") for key in ("time", "patience")]
-    places.append(("retrain", "watch", "time"))
+    places += [("retrain", "watch", "time"), ("serve", "keep_images")]
     places += [(*part.path, "train", "search", "timeout") for part in _with_shared(parts)]
     for features in [("features",), *((*part.path, "features") for part in parts if part.path)]:
         places += [(*features, name, "encoder", "train", "time") for name in _mapping(tree, features)]

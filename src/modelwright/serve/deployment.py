@@ -47,7 +47,7 @@ class Deployment:
         self.context = Context(number, assigned.project, self.version, self.inputs.names, role)
         # Where the project derives features from what is sent, only the longer way runs its code.
         self.quick = QuickReader.fitting(self.inputs) if bundle.rows.derive is None else None
-        self.row_log = RowLog.fitting(self.inputs)
+        self.row_log = RowLog.fitting(self.inputs, assigned.images)
         self.models = [entry.name for entry in bundle.manifest.models]
         self.shadow: Deployment | None = None
         self.canary: Deployment | None = None

@@ -160,6 +160,10 @@ def _root(one: Served) -> Json:
 
 def _truths(one: Served, row: Json) -> Json:
     """What clients tell the server."""
+    if not schemas.with_truth(one.models):
+        sample = {"type": "object", "required": ["features"], "properties": {"features": schemas.ref("Row")}}
+        given = _telling("Give rows for the next training", sample, "samples", {"features": row})
+        return {"/add_training_data": {"post": given}}
     target = schemas.target(one.models)
     truth = schemas.example_target(one.models)
     feedback: Json = {
@@ -167,7 +171,7 @@ def _truths(one: Served, row: Json) -> Json:
         "required": ["prediction_id", "target"],
         "properties": {"prediction_id": schemas.ID | {"description": "Of the answer."}, "target": target},
     }
-    sample: Json = {
+    sample = {
         "type": "object",
         "required": ["features", "target"],
         "properties": {"features": schemas.ref("Row"), "target": target},

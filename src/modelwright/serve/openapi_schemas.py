@@ -215,19 +215,28 @@ def _model_answer(entry: ModelEntry) -> Json:
     return _object(fields)
 
 
+def with_truth(models: Sequence[ModelEntry]) -> list[ModelEntry]:
+    """Those whose answers are right or wrong; nobody knows which cluster a row belongs to."""
+    return [model for model in models if model.task is not Task.CLUSTERING]
+
+
 def target(models: Sequence[ModelEntry]) -> Json:
     """What may be told as the truth; for several models an object by their names."""
     if len(models) == 1:
         properties: Json = _model_answer(models[0])["properties"]
         truth: Json = properties["prediction"]
         return truth
-    return {"type": "object", "minProperties": 1, "properties": {one.name: target([one]) for one in models}}
+    return {
+        "type": "object",
+        "minProperties": 1,
+        "properties": {one.name: target([one]) for one in with_truth(models)},
+    }
 
 
 def example_target(models: Sequence[ModelEntry]) -> Any:
     """A truth that may be told."""
     if len(models) > 1:
-        return {one.name: example_target([one]) for one in models}
+        return {one.name: example_target([one]) for one in with_truth(models)}
     return models[0].labels[0] if models[0].labels else 1
 
 
