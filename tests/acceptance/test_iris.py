@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -134,6 +135,40 @@ def test_ci_fails_with_the_step_that_fails(iris: Path, bin_path: str, tmp_path: 
         done = script(folder, "ci.sh", bin_path)
         assert done.returncode != 0 and "== train" not in done.stdout
     assert run("versions", iris, "--json").json[0]["number"] == 1
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "fails", "reached"),
+    [
+        ("project.yaml", "floors: {accuracy: 0.93}", "floors: {log_loss: 0.001}", 5, "== train"),
+        ("try.sh", "setosa", "virginica", 1, "== smoke test"),
+        ("ci.sh", "--floor accuracy=0.9", "--floor accuracy=1.01", 13, "A setosa is known"),
+    ],
+    ids=["the gate rejects", "a wrong answer", "under the floor"],
+)
+def test_ci_fails_with_what_training_and_service_do(
+    bin_path: str, tmp_path: Path, file: str, old: str, new: str, fails: int, reached: str
+) -> None:
+    """A version that the gate rejects, a service that answers wrongly; nothing is left running."""
+    folder = example("iris", tmp_path)
+    text = (folder / "project.yaml").read_text()
+    for name in ("random_forest", "decision_tree", "linear_regression"):
+        text = re.sub(rf"    - {name}.*\n", "", text)
+    (folder / "project.yaml").write_text(text)
+    shutil.rmtree(folder / "tests")  # they hold that four models compete
+    (folder / "tests").mkdir()
+    (folder / "tests" / "test_one.py").write_text(
+        "import unittest\nclass T(unittest.TestCase):\n    def test(self):\n        pass\n"
+    )
+    changed = (folder / file).read_text().replace(old, new)
+    assert new in changed
+    (folder / file).write_text(changed)
+    port = free_port()
+    done = script(folder, "ci.sh", bin_path, PORT=str(port))
+    assert done.returncode == fails, done.stdout + done.stderr
+    assert reached in done.stdout and "All steps passed" not in done.stdout
+    with pytest.raises(OSError):
+        get(f"http://127.0.0.1:{port}/health")
 
 
 def test_the_dockerfile_is_in_order(iris: Path) -> None:

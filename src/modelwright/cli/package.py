@@ -72,12 +72,14 @@ def command(
         work.step(f"Writing {folder}")
         written = write(folder, made, replace=replace)
 
+    place = folder if folder.is_absolute() else f"./{folder}"  # a bare name would be one of an index
+
     def show() -> None:
         terminal.print(
             f"Packaged version {manifest.version} of '{project.name}' as {made.distribution} {made.number} "
             f"({len(written)} files) in {folder}"
         )
-        terminal.say(f"Next: python -m build {folder}   or: pip install ./{folder}   or: tox -c {folder}")
+        terminal.say(f"Next: python -m build {folder}   or: pip install {place}   or: tox -c {folder}")
 
     terminal.result(
         {

@@ -176,6 +176,7 @@ def _words(version: Version) -> dict[str, Any]:
         "dataset_md5": version.manifest.dataset_md5,
         "git_commit": version.manifest.git_commit,
         "rows": len(version.held_out),
+        "training": sorted(version.training),
         "images": _has_images(version.bundle),
         "least": round(metric.low, 4) if metric else 0.0,
         "example": repr(_without(version.held_out[0] if version.held_out else {}, entry.target)),
