@@ -13,8 +13,8 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-# pinned closely by the package whose inner part they are
-PART_OF = {"pydantic-core": "pydantic", "dvc-data": "dvc"}
+# pinned closely by the package whose inner part they are, or an outer word of it (Jinja's escaping)
+PART_OF = {"pydantic-core": "pydantic", "dvc-data": "dvc", "markupsafe": "jinja2"}
 
 
 def imports_of(package: Path) -> dict[str, set[str]]:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from markupsafe import Markup
+
 from modelwright.schema.catalogue import METRICS
 from modelwright.schema.metrics import Metric
 from modelwright.serve.dashboard import counts
+from modelwright.serve.dashboard.markdown import html
 from modelwright.serve.dashboard.pages import Look
 from modelwright.serve.dashboard.reading import (
     challengers,
@@ -183,10 +186,10 @@ def _higher(name: str) -> bool | None:
     return None if told is None else told.higher_is_better
 
 
-def _text(folder: Any) -> str | None:
+def _text(folder: Any) -> Markup | None:
     card = folder / "model-card.md"
     try:
-        return str(card.read_text(encoding="utf-8")) if card.is_file() else None
+        return html(card.read_text(encoding="utf-8")) if card.is_file() else None
     except (OSError, UnicodeDecodeError):
         return None
 
