@@ -181,14 +181,7 @@ def _networks(  # noqa: PLR0917 - the steps' results, in their order
 ) -> tuple[list[Layers], np.ndarray, tuple[str, ...]]:
     """The trained networks, their scores for the pictures each has not seen, and notes."""
     epochs = wish.epochs or int(np.clip(_VISITS // max(1, len(cells)), _FEWEST, _MOST))
-    pixels = np.lib.format.open_memmap(
-        folder / "pixels.npy", mode="w+", dtype=np.uint8, shape=(len(cells), GIVEN_SIDE, GIVEN_SIDE, 3)
-    )
-    for place, cell in enumerate(cells):
-        pixels[place] = cell.pixels(GIVEN_SIDE, GIVEN_SIDE, "pad")
-    pixels.flush()
-    np.save(folder / "target.npy", target)
-    np.save(folder / "fold.npy", fold)
+    pixels = _material(folder, cells, target, fold)
     at_once = max(1, min(FOLDS, wish.cores))
     job = {
         "outputs": max(1, wish.classes),
@@ -221,6 +214,18 @@ def _networks(  # noqa: PLR0917 - the steps' results, in their order
         else ()
     )
     return networks, answers, notes
+
+
+def _material(folder: Path, cells: Sequence[Picture], target: np.ndarray, fold: np.ndarray) -> np.ndarray:
+    """Write what the networks learn from; the pixels, uint8 [pictures, side, side, 3]."""
+    shape = (len(cells), GIVEN_SIDE, GIVEN_SIDE, 3)
+    pixels = np.lib.format.open_memmap(folder / "pixels.npy", mode="w+", dtype=np.uint8, shape=shape)
+    for place, cell in enumerate(cells):
+        pixels[place] = cell.pixels(GIVEN_SIDE, GIVEN_SIDE, "pad")
+    pixels.flush()
+    np.save(folder / "target.npy", target)
+    np.save(folder / "fold.npy", fold)
+    return pixels
 
 
 def _checked(name: str, layers: Layers, pixels: np.ndarray, expected: np.ndarray) -> None:
