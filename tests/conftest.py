@@ -7,18 +7,33 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 import yaml
 from hypothesis import HealthCheck, settings
 
+from leftovers import leftovers
 from servers import PostgresServer, postgres_programs
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true"}
 SHARED_DATA = Path(os.environ.get("MODELWRIGHT_TEST_DATA") or REPOSITORY.parent / "shared" / "data")
+
+# Modules that take a minute or more, the longest first.
+SLOWEST = (
+    "test_loop_kills",
+    "test_demo",
+    "test_documents",
+    "test_up",
+    "test_faults",
+    "test_tables",
+    "test_products_apart",
+    "test_steps",
+    "test_run",
+    "test_package",
+)
 
 MakeProject = Callable[..., Path]
 
@@ -35,8 +50,11 @@ def pytest_configure(config: pytest.Config) -> None:
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # A shell's background job ignores Ctrl+C, and so would every program that a test interrupts.
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    hands_on = bool(config.getoption("numprocesses", None))  # runs no tests itself, but starts who does
     for name in list(os.environ):
-        if name.startswith(("MODELWRIGHT_", "MLFLOW_", "DVC_", "GIT_")):
+        if name.startswith(("MODELWRIGHT_", "MLFLOW_", "DVC_", "GIT_")) and not (
+            hands_on and name == "MODELWRIGHT_TEST_DATA"
+        ):
             del os.environ[name]
     home = Path(tempfile.mkdtemp(prefix="modelwright-home-"))
     config.add_cleanup(lambda: shutil.rmtree(home, ignore_errors=True))
@@ -60,9 +78,55 @@ def pytest_configure(config: pytest.Config) -> None:
     }
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0"))
     if workers:  # each worker's share of the cores, or the number crunchers fight over them
-        share = max(1, (os.cpu_count() or 1) // workers)
+        share = max(1, _cores() // workers)
         for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "LOKY_MAX_CPU_COUNT"):
             os.environ[name] = str(share)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, None, None]:
+    """Fail where a module's tests leave something running: what meets it later fails far from the cause."""
+    yield
+    if nextitem is None or nextitem.path != item.path:
+        left = leftovers(os.environ["HOME"])
+        assert not left, f"{item.path.name} leaves behind: {'; '.join(left)}"
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None, None, None]:
+    """Let each test process begin with slow modules, the slowest first, and end with quick ones.
+
+    xdist deals out as many equal parts as there are processes, in order, and who is done takes over from the
+    end of another's part: what stands last there must be short, or one process works on alone.
+    """
+    yield  # to those who put them into a random order
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0"))
+    if not workers:
+        return
+    modules: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        modules.setdefault(item.path, []).append(item)
+    slow = {path for path, own in modules.items() if any(item.get_closest_marker("slow") for item in own)}
+    ranks = {name: rank for rank, name in enumerate(SLOWEST)}
+    ordered = sorted(
+        (path for path in modules if path in slow), key=lambda path: ranks.get(path.stem, len(ranks))
+    )  # stable: else by chance
+    quick = [item for path, own in modules.items() if path not in slow for item in own]
+    parts, left = [], len(items)
+    for place in range(workers):
+        part = [item for path in ordered[place::workers] for item in modules[path]]
+        size = -(-left // (workers - place))
+        fill = max(0, size - len(part))
+        parts += part + quick[:fill]
+        quick, left = quick[fill:], left - max(size, len(part))
+    items[:] = parts + quick
+
+
+def _cores() -> int:
+    """How many cores this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 @pytest.fixture(autouse=True)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,6 +19,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
+
+from modelwright.cli.main import main
+from servers import free_port
+from tracked import lay_tracking
 
 REPOSITORY = Path(__file__).parents[2]
 EXAMPLES = REPOSITORY / "examples"
@@ -67,6 +71,33 @@ def run(*arguments: str | Path, cwd: Path | None = None, timeout: float = 240, *
     return Result(done.returncode, done.stdout, done.stderr)
 
 
+def train(*arguments: str | Path, cwd: Path | None = None) -> Result:
+    """Run a command that trains in this process: for what comes of it, not for how it starts or is stopped.
+
+    Loading the libraries, and MLflow's making of its database, cost a small training more than all the
+    rest: this process has loaded them, and a project's folder (the second argument) gets the database.
+    """
+    if Path(arguments[1], "project.yaml").is_file():
+        lay_tracking(Path(arguments[1]) / ".modelwright")
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
+    with (
+        contextlib.chdir(cwd or Path.cwd()),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        code = 0
+        try:
+            main([*map(str, arguments)])
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+    return Result(code, *(_written(stream) for stream in (out, err)))
+
+
+def _written(stream: io.TextIOWrapper) -> str:
+    stream.flush()
+    return stream.buffer.getvalue().decode()  # type: ignore[attr-defined]
+
+
 def example(name: str, into: Path) -> Path:
     """A copy of an example project, without anything an earlier run left in it."""
     leave = shutil.ignore_patterns(".modelwright", ".dvc", "*.dvc", ".dvcignore", "data", "__pycache__")
@@ -79,13 +110,6 @@ def with_source(project: Path, source: str) -> None:
     text, places = re.subn(r"(?m)^  source: .*\n(?:    - .*\n)*", f"  source: {source}\n", file.read_text())
     assert places == 1, text
     file.write_text(text)
-
-
-def free_port() -> int:
-    """A port nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def post(url: str, body: Any, timeout: float = 10) -> tuple[int, Any]:

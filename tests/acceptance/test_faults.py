@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from acceptance.program import command, environment, post, run, serving
+from acceptance.program import command, environment, post, run, serving, train
 from acceptance.tables import Row, delimited, wide
 
 pytestmark = pytest.mark.slow
@@ -41,7 +41,7 @@ def make(folder: Path, **more: Any) -> Path:
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project with a live version."""
     project = make(tmp_path_factory.mktemp("faults") / "project")
-    done = run("up", project, "--no-serve", "--json")
+    done = train("up", project, "--no-serve", "--json")
     assert done.code == 0, done.err
     return project
 
@@ -161,13 +161,13 @@ def shell_git() -> Callable[[Path], str]:
 def test_what_counts_as_a_change(tmp_path, trained):
     """A comment does not; a cell of the data and a line of features.py do, and the md5 follows the data."""
     project = Path(shutil.copytree(trained, tmp_path / "project", symlinks=True))
-    first = run("up", project, "--no-serve", "--json").json
+    first = train("up", project, "--no-serve", "--json").json
     with (project / "project.yaml").open("a") as file:
         file.write("# nothing but a remark\n")
-    same = run("up", project, "--no-serve", "--json")
+    same = train("up", project, "--no-serve", "--json")
     assert (same.json, "othing changed" in same.err) == (first, True)
     change_a_row(project)
-    made = run("up", project, "--no-serve", "--json")
+    made = train("up", project, "--no-serve", "--json")
     assert "Training, because of changes since version 1: the data changed" in made.err
     second = made.json
     assert second["version"] == 2
@@ -175,16 +175,16 @@ def test_what_counts_as_a_change(tmp_path, trained):
     (project / "features.py").write_text(
         "def derive(row, now):\n    return {**row, 'sum': (row['v.0'] or 0) + (row['v.1'] or 0)}\n"
     )
-    third = run("up", project, "--no-serve", "--json").json
+    third = train("up", project, "--no-serve", "--json").json
     assert (third["version"], third["dataset_md5"]) == (3, second["dataset_md5"])
 
 
 def test_a_promotion_is_not_undone_by_up(tmp_path, trained):
     """After going back to an earlier version by hand, ``up`` says so and serves that one."""
     project = Path(shutil.copytree(trained, tmp_path / "project", symlinks=True))
-    assert run("up", project, "--no-serve", "--retrain").code == 0
+    assert train("up", project, "--no-serve", "--retrain").code == 0
     assert run("promote", "1", "--project", project).code == 0
-    again = run("up", project, "--no-serve", "--json")
+    again = train("up", project, "--no-serve", "--json")
     assert (again.code, again.json["version"]) == (0, 1)
     assert "promote 2" in again.err
 

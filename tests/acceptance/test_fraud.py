@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from acceptance.program import EXAMPLES, Server, environment, example, get, post, run, serving
+from acceptance.program import EXAMPLES, Server, environment, example, get, post, run, serving, train
 from modelwright.bundle.read import verify
 
 pytestmark = pytest.mark.slow
@@ -33,7 +33,7 @@ def fraud(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = yaml.safe_load((folder / "project.yaml").read_text())
     file["train"]["candidates"] = ["logistic_regression"]
     (folder / "project.yaml").write_text(yaml.safe_dump(file, sort_keys=False))
-    done = run("train", folder)
+    done = train("train", folder)
     assert done.code == 0, done.err
     return folder
 

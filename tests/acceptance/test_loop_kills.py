@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 import yaml
 
-from acceptance.program import Server, command, environment, free_port, post, run
+from acceptance.program import Server, command, environment, post, train
 from modelwright.store.engine import open_store
 from modelwright.store.records import JobState
+from servers import free_port
 from serving import eventually
 from unit.retrain.conftest import NAMES, csv, rows
 
@@ -38,7 +39,7 @@ def trained(tmp_path_factory) -> Path:
         "train": {"candidates": [{"decision_tree": {"max_depth": 3}}], "metric": "accuracy"},
         "retrain": {"new_samples": SAMPLES, "cooldown": "1h", "proof": "not_worse", "watch": False},
     }))  # fmt: skip
-    first = run("up", folder, "--no-serve", "--json")
+    first = train("up", folder, "--no-serve", "--json")
     assert first.code == 0, first.err
     return folder
 

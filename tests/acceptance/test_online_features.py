@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from acceptance.program import environment, example, run, serving
+from acceptance.program import environment, example, run, serving, train
 
 pytestmark = pytest.mark.slow
 
@@ -31,7 +31,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (text[:start] + text[end:]).replace("roc_auc: 0.82", "roc_auc: 0.5").replace("0.3}", "0}"),
         encoding="utf-8",
     )
-    done = run("up", folder, "--no-serve")
+    done = train("up", folder, "--no-serve")
     assert done.code == 0 and "The store knows" in done.out + done.err, done.err
     return folder
 
@@ -73,6 +73,31 @@ def test_a_running_server_takes_a_new_generation(trained: Path):
             time.sleep(0.1)
         assert chance(ask(server.url, name=NAME)) != chance(known)
         assert chance(ask(server.url, name="A. Stranger")) == chance(stranger)
+
+
+def test_an_answer_says_in_which_generation_was_looked_up(trained: Path):
+    """The answer by its number; ``why``, the lineage's route and the dashboard by what it was."""
+    first = parsed("features", "update", trained, "--json")["generation"]
+    with serving("serve", trained, "--workers", "1", cwd=trained) as server:
+        answer = ask(server.url, name=NAME)
+        stranger = ask(server.url, name="A. Stranger")
+        assert answer["features_generation"] == stranger["features_generation"] == first
+        id = answer["prediction_id"]
+        until = time.monotonic() + 20
+        while (found := httpx.get(f"{server.url}/predictions/{id}")).status_code == 404:
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        features = found.json()["lineage"]["features"]
+        assert (features["number"], features["live"]) == (first, True) and features["keys"] > 10
+        page = httpx.get(f"{server.url}/dashboard/cardholders/predictions/{id}").text
+        assert f"Features, generation {first}" in page and "taken its place" not in page
+        parsed("features", "update", trained, "--at", "2015-03-31", "--json")
+        page = httpx.get(f"{server.url}/dashboard/cardholders/predictions/{id}").text
+        assert "a newer generation has taken its place since" in page
+    told = run("why", id, "-p", trained)
+    assert f"looked up    in generation {first} of the features: " in told.out
+    assert "a newer generation has taken its place since" in told.out
+    parsed("features", "update", trained, "--json")
 
 
 def test_an_update_is_idempotent_and_tells_how_many(trained: Path):

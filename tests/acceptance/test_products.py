@@ -22,7 +22,7 @@ import pytest
 from PIL import Image
 
 from acceptance.catalogue import load, until, write
-from acceptance.program import EXAMPLES, Server, environment, example, run, serving, with_source
+from acceptance.program import EXAMPLES, Server, environment, example, run, serving, train, with_source
 from browser import Watched, chromium
 from modelwright.bundle.kept import KeptPictures
 from modelwright.bundle.pictures import reference
@@ -50,7 +50,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, catalogue: ModuleType) -> 
     with_source(project, "../elsewhere/products.csv")
     text = re.sub(r"    - (logistic_regression: .*|kernel_ridge: \{only: text.*)\n", "", file.read_text())
     file.write_text(text.replace("serve: {port: 5000}", "serve: {port: 5000, keep_images: 1d}"))
-    done = run("train", project, "--json")
+    done = train("train", project, "--json")
     assert done.code == 0, done.err
     return project
 

@@ -13,12 +13,14 @@ from modelwright.project.load import load
 from modelwright.store.engine import open_store
 from modelwright.train.outcome import Outcome
 from modelwright.train.run import train_project
+from tracked import lay_tracking
 
 pytestmark = pytest.mark.slow
 
 
 def trained(folder: Path) -> Outcome:
     project = load(folder)
+    lay_tracking(project.working)
     with open_store(path=project.working / "store.db") as store:
         outcome = train_project(project, store=store)
         version = store.versions.get(project.name, outcome.version)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sklearn.datasets import load_iris
 
-from acceptance.program import example, get, post, run, serving
+from acceptance.program import example, get, post, run, serving, train
 from serving import eventually
 
 pytestmark = pytest.mark.slow
@@ -22,7 +22,7 @@ until = partial(eventually, seconds=240, every=0.2)
 def trained(tmp_path_factory) -> Path:
     """The iris project with its first version."""
     project = example("iris", tmp_path_factory.mktemp("retrain"))
-    first = run("up", project, "--no-serve", "--json")
+    first = train("up", project, "--no-serve", "--json")
     assert first.code == 0, first.err
     return project
 

@@ -16,7 +16,17 @@ import numpy as np
 import pytest
 import yaml
 
-from acceptance.program import EXAMPLES, Server, environment, example, post, run, serving, with_source
+from acceptance.program import (
+    EXAMPLES,
+    Server,
+    environment,
+    example,
+    post,
+    run,
+    serving,
+    train,
+    with_source,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -44,7 +54,7 @@ def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     folder = quickest(example(request.param, tmp_path_factory.mktemp("system")))
     if (folder / "make_data.py").exists():
         made(folder, 800)
-    done = run("train", folder)
+    done = train("train", folder)
     assert done.code == 0, done.err
     return folder
 
@@ -193,7 +203,7 @@ def test_own_data_takes_the_place_of_made_data(name: str, shared_data: Path, tmp
     shutil.copy(shared_data / REAL[name], tmp_path / "real.csv")
     with_source(folder, str(tmp_path / "real.csv"))
     quickest(folder)
-    done = run("train", folder, "--json")
+    done = train("train", folder, "--json")
     assert done.code == 0, done.out + done.err
     assert done.json["data"] == str((tmp_path / "real.csv").resolve())
 

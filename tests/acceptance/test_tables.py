@@ -12,6 +12,7 @@ import psycopg
 import pytest
 import yaml
 
+from acceptance import program
 from acceptance.program import post, run, serving
 from acceptance.tables import (
     FORMS,
@@ -47,7 +48,7 @@ def train(folder: Path, source: str | dict[str, str], target: str | None, **more
 
 
 def up(folder: Path, *arguments: str | Path) -> Trained:
-    done = run("up", *(arguments or (folder,)), "--no-serve", "--json")
+    done = program.train("up", *(arguments or (folder,)), "--no-serve", "--json")
     assert done.code == 0, done.err
     assert done.json["decision"] == "accepted"
     return Trained(folder, done.json, done.err)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from acceptance.program import example, get, post, run, serving
+from acceptance.program import example, get, post, run, serving, train
 
 pytestmark = pytest.mark.slow
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 def iris(tmp_path_factory) -> Path:
     """The iris project, trained."""
     folder = example("iris", tmp_path_factory.mktemp("why"))
-    assert run("train", folder).code == 0
+    assert train("train", folder).code == 0
     return folder
 
 
@@ -48,7 +48,7 @@ def test_the_shipped_examples_are_reproduced(name, tmp_path):
     maker = folder / "make_data.py"
     if maker.is_file():
         subprocess.run([sys.executable, str(maker)], cwd=folder, check=True, capture_output=True)
-    trained = run("train", folder, "--json")
+    trained = train("train", folder, "--json")
     assert trained.code == 0, trained.err
     for data in (folder / "data").glob("*.csv"):
         data.unlink()

@@ -13,7 +13,7 @@ from modelwright.store.repositories.predictions import following_query, history_
 from modelwright.store.tables import predictions
 from modelwright.testing.factories import NOON, prediction
 
-from .conftest import database_of
+from .conftest import DATABASES, database_of
 
 ROWS = 20_000
 FILTERS = [
@@ -30,9 +30,17 @@ FILTERS = [
 ]
 
 
-@pytest.fixture
-def full(url):
-    """A database with a log long enough that reading it all would be chosen only for want of an index."""
+@pytest.fixture(scope="module", params=DATABASES)
+def full(request, tmp_path_factory):
+    """A database with a log long enough that reading it all would be chosen only for want of an index.
+
+    It is only read, and so it is made once for all of these tests.
+    """
+    if request.param == "postgres":
+        server = request.getfixturevalue("postgres_server")
+        url = server.create_database()
+    else:
+        url = f"sqlite:///{tmp_path_factory.mktemp('plans') / 'store.db'}"
     with closing(open_store(url)) as store:
         store.predictions.add(
             [
@@ -55,6 +63,8 @@ def full(url):
         connection.execute(text("ANALYZE"))
     yield database
     database.engine.dispose()
+    if request.param == "postgres":
+        server.drop_database(url)
 
 
 def plan(database, statement):

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import signal
+import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from leftovers import leftovers
 from servers import PostgresServer
+from serving import eventually
 
 
 @pytest.mark.postgres
@@ -50,3 +56,24 @@ def test_nothing_of_the_person_running_the_tests_gets_in() -> None:
     """Home is a folder of the test run's own and holds no configuration."""
     assert Path.home().name.startswith("modelwright-home-")
     assert not [name for name in os.environ if name.startswith("MODELWRIGHT_")]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are found through /proc")
+def test_what_is_left_running_is_found() -> None:
+    """A program, also one that its parent left, a listening socket and a running event loop are named."""
+    home = os.environ["HOME"]
+    shell = subprocess.run(
+        ["sh", "-c", "sleep 98765 >/dev/null 2>&1 & echo $!"], capture_output=True, text=True, check=True
+    )
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+
+        async def look() -> list[str]:
+            return leftovers(home, seconds=0)
+
+        found = asyncio.run(look())
+    os.kill(int(shell.stdout), signal.SIGKILL)
+    assert any("sleep 98765" in each for each in found)
+    assert f"a listening socket on port {port}" in found
+    assert any("event loop" in each for each in found)
+    eventually(lambda: not any("sleep 98765" in each for each in leftovers(home, seconds=0)))

@@ -111,6 +111,11 @@ class Picture(str):
         decode(data)
         return cls._of(data, None, path)
 
+    @property
+    def path(self) -> Path | None:
+        """The file that it lies in, if it was not sent."""
+        return self._path
+
     @classmethod
     def known(cls, name: str, features: dict[str, np.ndarray]) -> Picture:
         """A picture of which only its name and what encoders made of it is there."""

@@ -30,6 +30,7 @@ from modelwright.errors import ExitCode, ModelwrightError
 from modelwright.files import replacing, write_whole
 from modelwright.project.durations import seconds
 from modelwright.project.load import Project
+from modelwright.project.sending import why_not_taken_up
 from modelwright.retrain import pictures as sent
 from modelwright.retrain.additions import Addition
 from modelwright.retrain.columns import append, spelled
@@ -120,8 +121,8 @@ def assemble(
     if known is not None:
         return known
     note = Note(source="", base_rows=0, labels_seen=labels_seen)
-    targets = _targets(project)
-    if found and targets:
+    if found and not why_not_taken_up(project.file):
+        targets = _targets(project)
         kept = KeptPictures(work_dir / IMAGES)
         note = _with_additions(project, champion, found, targets, job=job, note=note, kept=kept)
     write_whole(note_file(work_dir, job), msgspec.json.encode(note), "noting a retraining's data")
@@ -131,15 +132,10 @@ def assemble(
 def _targets(project: Project) -> dict[str, str]:
     """The target column of each model that has one; "" stands for the model of a project that has one only.
 
-    Empty where models have data of their own (a sent row would be a row of all of them), and where
-    features are looked up (a sent row has the key only): there a retraining reads the project's data anew.
+    A clustering has none: it learns from the sent rows as they are.
     """
-    if project.file.online is not None:
-        return {}
     if not project.file.models:
         return {"": project.file.data.target} if project.file.data.target is not None else {}
-    if any(model.data is not None for model in project.file.models.values()):
-        return {}
     return {part.name: part.data.target for part in parts_of(project.file) if part.data.target is not None}
 
 

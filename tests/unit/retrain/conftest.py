@@ -15,6 +15,7 @@ from modelwright.project.load import Project, load
 from modelwright.project.settings import Settings, resolve
 from modelwright.store.engine import SqlStore, open_store
 from modelwright.train.run import train_project
+from tracked import lay_tracking
 
 NAMES = ("size", "colour", "flag")
 
@@ -75,6 +76,7 @@ def trained(tmp_path_factory) -> Path:
     }
     (folder / "project.yaml").write_text(yaml.safe_dump(file))
     project = load(folder)
+    lay_tracking(project.working)
     with open_store(path=project.working / "store.db") as store:
         outcome = train_project(project, store=store, settings=resolve(project, environ={}))
     assert outcome.released

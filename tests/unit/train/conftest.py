@@ -14,6 +14,7 @@ from modelwright.project.settings import resolve
 from modelwright.store.engine import open_store
 from modelwright.train.outcome import Outcome
 from modelwright.train.run import train_project
+from tracked import lay_tracking
 
 Train = Callable[..., Outcome]
 
@@ -27,6 +28,7 @@ def train() -> Train:
 def train_in(folder: Path, **arguments: Any) -> Outcome:
     """Train the project in ``folder`` with a store of its own there."""
     project = load(folder)
+    lay_tracking(project.working)
     with open_store(path=project.working / "store.db") as store:
         return train_project(project, store=store, settings=resolve(project, environ={}), **arguments)
 
