@@ -275,8 +275,11 @@ def test_a_picture_is_tried_in_the_browser(server: Server, trained: Path, tmp_pa
         )
         assert again == pytest.approx(shape, rel=0.05)  # upright, as the model sees it
         assert ask("moving.gif").startswith("Watches")
+        page.set_viewport_size({"width": 390, "height": 844})
         for name, words in refused.items():
             assert words in ask(name)
+            form = page.locator("#try .fields")
+            assert form.evaluate("each => each.scrollWidth - each.clientWidth") <= 0, name
         page.set_input_files("#try input[type=file]", tmp_path / "large.jpg")
         assert "more than a picture may have" in page.inner_text(".preview p")
         assert not page.locator("#try").evaluate("form => form.checkValidity()")

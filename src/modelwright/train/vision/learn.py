@@ -42,6 +42,7 @@ TOLERANCE = 1e-3
 """Largest difference of a score between PyTorch and ONNX Runtime."""
 
 _VISITS = 40_000  # pictures looked at by one network, where the project file does not say how often
+_LEARNED = 0.9  # of its pictures; a network's tenth judges the epochs
 _FEWEST, _MOST = 3, 90  # epochs
 _PATIENCE = 3  # a third of the epochs without a better one
 _SOURCE = "the built-in encoder and {networks} networks trained on {pictures:,} pictures"
@@ -180,15 +181,9 @@ def _networks(  # noqa: PLR0917 - the steps' results, in their order
     told: Callable[[int, int], None],
 ) -> tuple[list[Layers], np.ndarray, tuple[str, ...]]:
     """The trained networks, their scores for the pictures each has not seen, and notes."""
-    epochs = wish.epochs or int(np.clip(_VISITS // max(1, len(cells)), _FEWEST, _MOST))
-    pixels = np.lib.format.open_memmap(
-        folder / "pixels.npy", mode="w+", dtype=np.uint8, shape=(len(cells), GIVEN_SIDE, GIVEN_SIDE, 3)
-    )
-    for place, cell in enumerate(cells):
-        pixels[place] = cell.pixels(GIVEN_SIDE, GIVEN_SIDE, "pad")
-    pixels.flush()
-    np.save(folder / "target.npy", target)
-    np.save(folder / "fold.npy", fold)
+    learned = len(cells) * (FOLDS - 1) / FOLDS * _LEARNED
+    epochs = wish.epochs or int(np.clip(_VISITS / max(1.0, learned), _FEWEST, _MOST))
+    pixels = _material(folder, cells, target, fold)
     at_once = max(1, min(FOLDS, wish.cores))
     job = {
         "outputs": max(1, wish.classes),
@@ -221,6 +216,18 @@ def _networks(  # noqa: PLR0917 - the steps' results, in their order
         else ()
     )
     return networks, answers, notes
+
+
+def _material(folder: Path, cells: Sequence[Picture], target: np.ndarray, fold: np.ndarray) -> np.ndarray:
+    """Write what the networks learn from; the pixels, uint8 [pictures, side, side, 3]."""
+    shape = (len(cells), GIVEN_SIDE, GIVEN_SIDE, 3)
+    pixels = np.lib.format.open_memmap(folder / "pixels.npy", mode="w+", dtype=np.uint8, shape=shape)
+    for place, cell in enumerate(cells):
+        pixels[place] = cell.pixels(GIVEN_SIDE, GIVEN_SIDE, "pad")
+    pixels.flush()
+    np.save(folder / "target.npy", target)
+    np.save(folder / "fold.npy", fold)
+    return pixels
 
 
 def _checked(name: str, layers: Layers, pixels: np.ndarray, expected: np.ndarray) -> None:
