@@ -126,7 +126,7 @@ def _estimates(many: Many, streams: int) -> list[Row]:
         told = many(partial(estimate_holds, shift=shift), range(streams))
         held, errors = np.array([each[0] for each in told]), np.array([each[1] for each in told])
         rows += [
-            Row(f"estimates without labels whose bounds hold the real accuracy, rows shifted by {shift:g} sigma "
+            Row(f"estimates without labels whose bounds hold the real accuracy, {shift:g} sigma off "
                 f"({streams} windows of 500 rows)", float(held.mean()), 0.95, "share", "what is said",
                 goal=0.97, more_is_better=True),
             Row(f"mean error of that estimate, {shift:g} sigma", float(errors.mean()), 0.02, "accuracy",
@@ -141,7 +141,7 @@ def _evidently(folder: Path, streams: int) -> list[Row]:
         print("Evidently is left out: EVIDENTLY_PYTHON names no interpreter that has it", flush=True)
         return []
     rows = [
-        Row("false alarms of Evidently's DataDriftPreset, defaults, in 10,000 stable rows", 
+        Row("false alarms of Evidently's DataDriftPreset, defaults, in 10,000 stable rows",
             GOAL, "columns", "the budget")
     ]  # fmt: skip
     return rows + [
@@ -181,10 +181,10 @@ def _most(count: int) -> float:
 BENCHMARK = Benchmark(
     title="All alarms of a served version",
     how=f"{STREAMS} simulated streams of 30 features (24 normal, three log-normal, two counts, one category) "
-    "with answers, confidences and truths of a calibrated model that is wrong on 12 %, through all that watches "
-    "a served version with its default settings: windows, ADWIN, Page-Hinkley, confidence, errors, and all "
-    "features together. Each stream has a version of its own, profiled on 5,000 rows. A change comes after 1,000 "
-    "stable rows. Where it was not noticed in the 5,000 rows after it, the last row counts.",
+    "with answers, confidences and truths of a calibrated model that is wrong on 12 %, through all that "
+    "watches a served version with its default settings: windows, ADWIN, Page-Hinkley, confidence, errors, "
+    "and all features together. Each stream has a version of its own, profiled on 5,000 rows. A change "
+    "comes after 1,000 stable rows. Where it was not noticed in 5,000 rows, the last counts.",
     run=run,
     packages=("numpy", "river"),
 )

@@ -6,6 +6,7 @@ little. Here a request is due when it is due, and its latency counts from then o
 
 from __future__ import annotations
 
+import contextlib
 import json
 import select
 import socket
@@ -69,6 +70,12 @@ class Asker:
             for handle, _ in self._poll.poll(max(0.0, int(rest * 1e3) - 1) / 1e3):
                 self._hear(self._all[handle])
 
+    def close(self) -> None:
+        """Leave."""
+        self._poll.close()
+        for each in self._all.values():
+            each.socket.close()
+
     def _send(self, connection: Connection, due: float, request: bytes) -> None:
         connection.due, connection.heard = due, b""
         connection.socket.sendall(request)
@@ -89,8 +96,8 @@ def main() -> None:
     """Ask, and print the latencies in milliseconds as JSON."""
     port, rate, connections, seconds = (float(each) for each in sys.argv[1:5])
     bodies = json.loads(Path(sys.argv[5]).read_text(encoding="utf-8"))
-    asker = Asker(int(port), int(connections), bodies)
-    asker.ask(rate, seconds)
+    with contextlib.closing(Asker(int(port), int(connections), bodies)) as asker:
+        asker.ask(rate, seconds)
     print(json.dumps(asker.latencies))
 
 

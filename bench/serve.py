@@ -128,9 +128,11 @@ def workers(case: Case, seconds: int, turns: int) -> list[Row]:
                 found[count].append(load(port, pids, case.script, 64 * count, seconds, cores=asking))
                 rate = (_stored(case) - before) / (time.monotonic() - begun)
     one, two = (statistics.median(each.per_second for each in found[count]) for count in (1, 2))
+    alone, both = (statistics.median(each.cpu for each in found[count]) for count in (1, 2))
     busy = statistics.median(each.generator for each in found[2])
     return [
         Row("Two workers", two, one, "requests/s", "one", goal=1.7, more_is_better=True),
+        Row("Two workers: processor time", both, alone, "µs/request", "one"),
         Row("Two workers: the load generator's share of its core", busy, 1.0, "", "all of it"),
         Row("Two workers: rows that the keeper stores meanwhile", rate, two, "rows/s", "answered"),
     ]

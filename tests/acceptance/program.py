@@ -9,7 +9,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from modelwright.cli.main import main
+from servers import free_port
 from tracked import lay_tracking
 
 REPOSITORY = Path(__file__).parents[2]
@@ -110,13 +110,6 @@ def with_source(project: Path, source: str) -> None:
     text, places = re.subn(r"(?m)^  source: .*\n(?:    - .*\n)*", f"  source: {source}\n", file.read_text())
     assert places == 1, text
     file.write_text(text)
-
-
-def free_port() -> int:
-    """A port nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def post(url: str, body: Any, timeout: float = 10) -> tuple[int, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from modelwright.client.errors import InvalidInput, NotAllowed, Refused
 from modelwright.client.sync import Client
 from serving import IRIS, NAMED_SETOSA, SETOSA, SOURCE, Server, eventually, iris_project, stored
 
+PAGE = SOURCE.parent / "docs" / "howto" / "ask-from-programs.md"
 VIRGINICA = [6.3, 3.3, 6.0, 2.5]
 
 
@@ -171,3 +173,19 @@ def test_compressed_bodies_are_read(server: Server, encoding: str) -> None:
     bomb = b"".join(packer.compress(bytes(1 << 20)) for _ in range(64)) + packer.flush()
     headers = {"content-encoding": encoding, "content-type": "application/json"}
     assert server.client.post("/predict", content=bomb, headers=headers).status_code == 413
+
+
+def test_the_programs_of_the_documentation_run(server: Server) -> None:
+    """What the page on the client shows can be copied, and prints answers."""
+    page = PAGE.read_text(encoding="utf-8")
+    printed = [
+        subprocess.run(
+            [sys.executable, "-c", program.replace("http://127.0.0.1:5000", server.url)],
+            capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": str(SOURCE)},
+        ).stdout
+        for program in re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    ]  # fmt: skip
+    assert printed[0].startswith("setosa ")
+    assert "['setosa', 'virginica']" in printed[0]
+    assert printed[1] == "['setosa', 'virginica']\n"
+    assert "petal length (cm)" in printed[2]

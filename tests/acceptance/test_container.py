@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 
 import wheels
-from acceptance.program import REPOSITORY, environment, example, free_port, get, post, run
+from acceptance.program import REPOSITORY, environment, example, get, post, run
+from servers import free_port
 
 pytestmark = pytest.mark.slow
 

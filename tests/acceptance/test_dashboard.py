@@ -38,6 +38,11 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = iris_project(tmp_path_factory.mktemp("iris"))
     work_dir = folder / ".modelwright"
     release(work_dir, 2, write_iris_bundle(work_dir / "bundles" / "v2", number=2, seed=3))
+    card = work_dir / "reports" / "v1" / "model-card.md"
+    card.parent.mkdir(parents=True)
+    card.write_text(
+        "# Model card\n\n" + "A line that is said again and again. " * 40 + "\n\nAnd more.\n" * 60
+    )
     with stored(work_dir) as store:
         store.releases.append("iris", 1, reason="version 2 was tried", actor="test")
     return folder

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from acceptance.program import Server, environment, example, free_port, get, post, run, serving
+from acceptance.program import Server, environment, example, get, post, run, serving
+from servers import free_port
 
 pytestmark = pytest.mark.slow
 

@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 import yaml
 
-from acceptance.program import Server, command, environment, free_port, post, train
+from acceptance.program import Server, command, environment, post, train
 from modelwright.store.engine import open_store
 from modelwright.store.records import JobState
+from servers import free_port
 from serving import eventually
 from unit.retrain.conftest import NAMES, csv, rows
 

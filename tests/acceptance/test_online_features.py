@@ -75,6 +75,31 @@ def test_a_running_server_takes_a_new_generation(trained: Path):
         assert chance(ask(server.url, name="A. Stranger")) == chance(stranger)
 
 
+def test_an_answer_says_in_which_generation_was_looked_up(trained: Path):
+    """The answer by its number; ``why``, the lineage's route and the dashboard by what it was."""
+    first = parsed("features", "update", trained, "--json")["generation"]
+    with serving("serve", trained, "--workers", "1", cwd=trained) as server:
+        answer = ask(server.url, name=NAME)
+        stranger = ask(server.url, name="A. Stranger")
+        assert answer["features_generation"] == stranger["features_generation"] == first
+        id = answer["prediction_id"]
+        until = time.monotonic() + 20
+        while (found := httpx.get(f"{server.url}/predictions/{id}")).status_code == 404:
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        features = found.json()["lineage"]["features"]
+        assert (features["number"], features["live"]) == (first, True) and features["keys"] > 10
+        page = httpx.get(f"{server.url}/dashboard/cardholders/predictions/{id}").text
+        assert f"Features, generation {first}" in page and "taken its place" not in page
+        parsed("features", "update", trained, "--at", "2015-03-31", "--json")
+        page = httpx.get(f"{server.url}/dashboard/cardholders/predictions/{id}").text
+        assert "a newer generation has taken its place since" in page
+    told = run("why", id, "-p", trained)
+    assert f"looked up    in generation {first} of the features: " in told.out
+    assert "a newer generation has taken its place since" in told.out
+    parsed("features", "update", trained, "--json")
+
+
 def test_an_update_is_idempotent_and_tells_how_many(trained: Path):
     """Over the same data and day nothing changes; back and forth, keys are counted."""
     first = parsed("features", "update", trained, "--json")

@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 import yaml
 
-from acceptance.program import EXAMPLES, REPOSITORY, example, free_port, post, run, train
+from acceptance.program import EXAMPLES, REPOSITORY, example, post, run, train
+from servers import free_port
 
 pytestmark = pytest.mark.slow
 
@@ -205,9 +206,14 @@ def test_the_same_version_gives_the_same_bytes(
         }
 
     assert digests(again) == digests(package)
+    for file in again.rglob("*"):
+        os.utime(file, (1e9, 1e9))
+        file.chmod(0o700)
     second = built(again, tmp_path / "dist")
     assert second.name == wheel.name == "titanic_model-1.0.0-py3-none-any.whl"
     assert second.read_bytes() == wheel.read_bytes()
+    source = "titanic_model-1.0.0.tar.gz"
+    assert second.with_name(source).read_bytes() == wheel.with_name(source).read_bytes()
     files = [str(path) for path in (tmp_path / "dist").iterdir()]
     done = subprocess.run(
         [sys.executable, "-m", "twine", "check", "--strict", *files],

@@ -9,7 +9,9 @@ import io
 import json
 import re
 import shutil
+import subprocess
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -21,6 +23,13 @@ from PIL import Image
 
 from acceptance.catalogue import load, until, write
 from acceptance.program import EXAMPLES, Server, environment, example, run, serving, train, with_source
+from browser import Watched, chromium
+from modelwright.bundle.kept import KeptPictures
+from modelwright.bundle.pictures import reference
+from modelwright.bundle.read import open_bundle
+from modelwright.project.load import load as load_project
+from modelwright.retrain.additions import Addition
+from modelwright.retrain.dataset import assemble
 
 pytestmark = pytest.mark.slow
 
@@ -40,7 +49,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, catalogue: ModuleType) -> 
     file = project / "project.yaml"
     with_source(project, "../elsewhere/products.csv")
     text = re.sub(r"    - (logistic_regression: .*|kernel_ridge: \{only: text.*)\n", "", file.read_text())
-    file.write_text(text)
+    file.write_text(text.replace("serve: {port: 5000}", "serve: {port: 5000, keep_images: 1d}"))
     done = train("train", project, "--json")
     assert done.code == 0, done.err
     return project
@@ -201,6 +210,121 @@ def test_an_id_sent_again_is_known_by_the_picture(server: Server) -> None:
     assert first == again
     other = {**row, "image": base64.b64encode(png(colour="black")).decode()}
     assert httpx.post(f"{server.url}/predict", json={"features": other, "id": "order-1"}).status_code == 409
+
+
+def turned(image: Image.Image) -> bytes:
+    """A picture that says of itself that the camera was held upright, though it lies."""
+    out = io.BytesIO()
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    image.convert("CMYK").rotate(90, expand=True).save(out, "JPEG", exif=exif)
+    return out.getvalue()
+
+
+def animated(image: Image.Image) -> bytes:
+    """A GIF whose first picture is ``image``."""
+    out = io.BytesIO()
+    image.save(out, "GIF", save_all=True, append_images=[Image.new("RGB", image.size, "red")])
+    return out.getvalue()
+
+
+def test_a_picture_is_tried_in_the_browser(server: Server, trained: Path, tmp_path: Path) -> None:
+    """A file is chosen, shown, answered and explained; what cannot be read is told in words."""
+    plain = picture_of(trained, "Watches")
+    with Image.open(io.BytesIO(plain)) as opened:
+        image = opened.convert("RGB")
+    files = {
+        "a watch.jpg": plain,
+        "turned.jpg": turned(image),
+        "moving.gif": animated(image),
+        "broken.jpg": plain[: len(plain) // 2],
+        "notes.png": b"no picture",
+        "bomb.png": png((6000, 6000)),
+        "large.jpg": plain + bytes(11 << 20),
+    }
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+    refused = {
+        "broken.jpg": "the JPEG image is truncated or damaged",
+        "notes.png": "expected an image",
+        "bomb.png": "6000 by 6000 pixels",
+    }
+    with chromium() as browser, Watched(browser, server.url) as watched:
+        page = watched.page
+        page.goto("/dashboard/products/try")
+        for field in page.locator("#try textarea").all():
+            field.fill("")
+
+        def ask(name: str) -> str:
+            page.set_input_files("#try input[type=file]", tmp_path / name)
+            page.click("#try button:not([type=button])")
+            page.wait_for_selector("#answer:not([aria-busy])")
+            page.wait_for_selector("#answer .patches, #answer .problem")
+            return str(page.locator("#answer").inner_text())
+
+        said = ask("a watch.jpg")
+        assert said.startswith("Watches") and "the picture" in said
+        assert page.locator(".preview img").is_visible() and "a watch.jpg" in page.inner_text(".preview p")
+        assert page.locator(".patches rect").count() > 0
+        shape = page.locator(".patches image").evaluate(
+            "each => each.width.baseVal.value / each.height.baseVal.value"
+        )
+        assert ask("turned.jpg").startswith("Watches")
+        again = page.locator(".patches image").evaluate(
+            "each => each.width.baseVal.value / each.height.baseVal.value"
+        )
+        assert again == pytest.approx(shape, rel=0.05)  # upright, as the model sees it
+        assert ask("moving.gif").startswith("Watches")
+        for name, words in refused.items():
+            assert words in ask(name)
+        page.set_input_files("#try input[type=file]", tmp_path / "large.jpg")
+        assert "more than a picture may have" in page.inner_text(".preview p")
+        assert not page.locator("#try").evaluate("form => form.checkValidity()")
+        page.click(".preview button")
+        assert page.locator(".preview").is_hidden() and page.input_value("#try input[type=file]") == ""
+        ask("a watch.jpg")
+        page.click("#answer a[href*=predictions]")
+        page.click("text=Why this answer?")
+        page.wait_for_selector(".explain .patches")  # the picture was kept, so the log can explain it
+        page.go_back()
+        # What no browser can show is told on the console too, by the browser itself.
+        assert [each for each in watched.wrong if "Failed to load resource" not in each] == []
+        pasted(page, tmp_path)
+
+
+def test_a_labelled_picture_alone_is_learned_from(trained: Path, tmp_path: Path) -> None:
+    """A prediction from a picture alone teaches where the picture was kept; elsewhere it cannot."""
+    project = load_project(trained / "project.yaml")
+    bundle = open_bundle(trained / ".modelwright" / "bundles" / "v1")
+    data = picture_of(trained, "Watches")
+    row = {"product_name": None, "description": None, "image": reference(data)}
+    found = [Addition("prediction:1", row, "Watches", datetime.now(UTC))]
+    work_dirs = {"kept": tmp_path / "one", "gone": tmp_path / "two"}
+    KeptPictures(work_dirs["kept"] / "images").keep(data)
+    notes = {
+        name: assemble(project, bundle, found, job=f"{name:j<32}", work_dir=work_dir, labels_seen=1)
+        for name, work_dir in work_dirs.items()
+    }
+    assert notes["gone"].ids == () and "keep_images" in notes["gone"].left_out[0][1]
+    assert notes["kept"].ids == ("prediction:1",)
+    file = project.resolve(notes["kept"].source)
+    with file.open(encoding="utf-8") as opened:
+        last = list(csv.DictReader(opened))[-1]
+    assert last["category"] == "Watches" and last["product_name"] == ""
+    assert (file.parent / last["image"]).read_bytes() == data
+    file.unlink()
+
+
+def pasted(page: Any, folder: Path) -> None:
+    """The shell's request, run where the file lies, is answered."""
+    page.set_input_files("#try input[type=file]", folder / "a watch.jpg")
+    page.click("#try button:not([type=button])")
+    page.wait_for_selector("#answer .patches")
+    text = page.locator(".code pre").first.inner_text()
+    done = subprocess.run(["bash", "-c", text], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and json.loads(done.stdout)["prediction"] == "Watches", (
+        done.stdout + done.stderr
+    )
 
 
 def test_rows_of_a_file_are_answered_with_their_pictures(trained: Path) -> None:

@@ -18,10 +18,11 @@ import pytest
 from PIL import Image
 
 from acceptance.catalogue import load, until, write
-from acceptance.program import environment, example, free_port, run, serving
+from acceptance.program import environment, example, run, serving
 from modelwright.monitor.standing import live_view
 from modelwright.store.engine import open_store
 from modelwright.store.ports import Store
+from servers import free_port
 
 pytestmark = pytest.mark.slow
 REGION = "us-east-1"

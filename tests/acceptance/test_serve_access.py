@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
+import os
 import ssl
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,6 +40,16 @@ def key(project: Path, *scopes: str) -> dict[str, str]:
     with stored(project / ".modelwright") as store:
         secret = create_key(store.keys, "tester", scopes=scopes)[0]
     return {"authorization": f"Bearer {secret}"}
+
+
+def test_the_curl_line_works_where_a_key_is_needed(guarded: Server, project: Path) -> None:
+    """What is printed at the start can be pasted there, too: it takes the key from the environment."""
+    header = key(project, "predict")
+    eventually(lambda: guarded.client.post("/predict", json=BODY, headers=header).status_code == 200)
+    secret = header["authorization"].removeprefix("Bearer ")
+    environ = {**os.environ, "MODELWRIGHT_API_KEY": secret}
+    done = subprocess.run(["sh", "-c", guarded.ready["curl"]], capture_output=True, check=True, env=environ)
+    assert b'"prediction_name":"setosa"' in done.stdout
 
 
 def test_nobody_gets_in_without_a_key_and_health_stays_open(guarded: Server) -> None:

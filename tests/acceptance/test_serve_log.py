@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import subprocess
@@ -58,6 +59,21 @@ def test_the_whole_log_becomes_a_parquet_file(project: Path) -> None:
     assert json.loads(rows["p00008"]["inputs"])["sepal length (cm)"] == 5.1
     assert rows["bad"]["status"] == 400
     assert rows["bad"]["prediction"] is None
+
+
+def test_a_spreadsheet_gets_csv_and_other_names_are_refused(project: Path) -> None:
+    """The file's name says the form; one that says none is no file of another form."""
+    assert modelwright(project, "log", "export", "all.csv").returncode == 0
+    with (project / "all.csv").open(newline="", encoding="utf-8") as file:
+        rows = {row["prediction_id"]: row for row in csv.DictReader(file)}
+    assert len(rows) == COUNT + 1
+    assert (rows["p00007"]["label"], rows["p00008"]["label"]) == ("2", "")
+    assert rows["p00008"]["time"] == (NOON + timedelta(seconds=8)).isoformat()
+    assert json.loads(rows["p00008"]["inputs"])["sepal length (cm)"] == 5.1
+    for name in ("all.xlsx", "-"):
+        refused = modelwright(project, "log", "export", name)
+        assert (refused.returncode, ".parquet, .csv or .jsonl" in refused.stderr) == (2, True)
+        assert not (project / name).exists()
 
 
 def test_a_part_becomes_json_lines(project: Path) -> None:

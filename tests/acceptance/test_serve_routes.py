@@ -114,8 +114,11 @@ def test_a_prediction_knows_where_it_came_from(server: Server) -> None:
 def test_a_truth_is_stored_for_its_prediction(server: Server) -> None:
     """Feedback by label or by name is stored as the target column holds it; the newest counts."""
     id = server.client.post("/predict", json={"features": SETOSA}).json()["prediction_id"]
+    waited = server.client.get("/metrics").json()["new_samples_pending"]
     reply = server.client.post("/feedback", json={"prediction_id": id, "target": "setosa"})
     assert reply.status_code == 201
+    counted = server.client.get("/metrics").json()["new_samples_pending"]
+    assert counted == waited + 1, "a labelled prediction waits for a retraining as a sample does"
     assert reply.json()["target"] == 0
     server.client.post("/feedback", json={"feedback": [{"prediction_id": id, "label": 1}]})
     found = server.client.get(f"/predictions/{id}").json()

@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 from pathlib import Path
@@ -17,18 +18,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from acceptance.program import (
-    Server,
-    command,
-    environment,
-    example,
-    free_port,
-    get,
-    post,
-    run,
-    serving,
-    train,
-)
+from acceptance.program import Server, command, environment, example, get, post, run, serving, train
+from servers import free_port
 
 pytestmark = pytest.mark.slow
 
@@ -286,6 +277,17 @@ def test_a_changed_byte_in_the_bundle_is_refused(tmp_path, iris):
     verified = run("bundle", "verify", model.parent)
     assert (verified.code, "model.onnx" in verified.err) == (6, True)
     assert run("serve", project, "--port", str(free_port()), timeout=30).code == 6
+
+
+def test_a_server_that_cannot_start_is_told_before_training(tmp_path):
+    """A taken port and an open door are refused at once, each with what helps; nothing is trained."""
+    project = example("iris", tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        refused = run("up", project, "--port", str(taken.getsockname()[1]))
+    assert (refused.code, "--no-serve" in refused.err) == (7, True), refused.err
+    exposed = run("up", project, "--host", "0.0.0.0", "--port", "0")
+    assert (exposed.code, "MODELWRIGHT_AUTH=keys" in exposed.err) == (3, True), exposed.err
+    assert not (project / ".modelwright" / "bundles").exists()
 
 
 def test_two_at_once_in_one_project(tmp_path):

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.server
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +14,7 @@ import pytest
 from bench import report
 from bench.__main__ import NAMES, load
 from bench.processes import cost, until_answer
+from bench.rate import Asker
 from bench.rows import Benchmark, Row
 
 ROW = Row("it", 3.0, 2.0, "s", "the other", goal=1.6)
@@ -60,3 +65,48 @@ def test_a_command_that_fails_ends_the_benchmark_with_its_output(tmp_path: Path)
         cost([sys.executable, "-c", "print('said why'); raise SystemExit(3)"], tmp_path)
     with pytest.raises(SystemExit, match="no answer:\nsaid why"):
         until_answer([sys.executable, "-c", "print('said why')"], 1, {}, tmp_path, limit=30)
+
+
+@contextlib.contextmanager
+def answering(status: int) -> Iterator[int]:
+    """A server that gives everybody the same answer; its port."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(status)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, *_: object) -> None:
+            """Nobody reads it."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield server.server_port
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_a_steady_rate_asks_as_often_as_it_says() -> None:
+    """Every request that was due is asked and its answer awaited, however late."""
+    with answering(200) as port, contextlib.closing(Asker(port, 3, ['{"a": 1}', "{}"])) as asker:
+        asker.ask(200, 0.25)
+    assert len(asker.latencies) == 50
+    assert min(asker.latencies) > 0
+
+
+def test_a_refused_request_ends_the_measurement() -> None:
+    """Nobody measures how fast a server refuses."""
+    with (
+        answering(503) as port,
+        contextlib.closing(Asker(port, 1, ["{}"])) as asker,
+        pytest.raises(SystemExit, match="503"),
+    ):
+        asker.ask(100, 0.05)

@@ -224,7 +224,7 @@ class Encoder(msgspec.Struct, frozen=True, dict=True):
 
     @property
     def graphs(self) -> dict[str, bytes]:
-        """Columns' encoders, by file."""
+        """Encoders of a fitted encoder's columns, by file; one loaded from a bundle has let go of them."""
         return {runner.column.file: runner.graph for runner in self._runners.values()}
 
     @property
@@ -404,9 +404,10 @@ def _fit_column(column: Column, values: np.ndarray, text: TextSettings) -> Encod
 
 
 def _runner(column: GraphColumn, graph: bytes) -> ImageRunner | SentenceRunner:
-    if isinstance(column, ImageColumn):
-        return ImageRunner(column, graph)
-    return SentenceRunner(column, graph)
+    runner: ImageRunner | SentenceRunner
+    runner = ImageRunner(column, graph) if isinstance(column, ImageColumn) else SentenceRunner(column, graph)
+    runner.release()
+    return runner
 
 
 def _fill_log(values: np.ndarray, numbers: np.ndarray, slot: int) -> None:

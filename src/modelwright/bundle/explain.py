@@ -20,7 +20,7 @@ from math import factorial
 import numpy as np
 
 from modelwright.bundle.encode import DATE_PARTS, ColumnArrays, DateColumn, Encoder, NumberColumn
-from modelwright.bundle.read import LoadedModel
+from modelwright.bundle.read import LoadedModel, References
 from modelwright.schema.metrics import Task
 
 MOST_EXACT = 16_384
@@ -86,14 +86,14 @@ class _Game:
 
 
 def explain(
-    model: LoadedModel, columns: ColumnArrays, background: ColumnArrays, *, seed: int = 0
+    model: LoadedModel, columns: ColumnArrays, background: ColumnArrays | References, *, seed: int = 0
 ) -> Explanation:
     """Explain the answer for the first row of ``columns``.
 
     Args:
         model: Whose answer.
         columns: The row.
-        background: Reference rows, the same columns.
+        background: Reference rows, the same columns; or these encoded.
         seed: Of the orders that are sampled.
 
     Returns:
@@ -101,8 +101,12 @@ def explain(
     """
     row = {name: columns[name][:1] for name in model.encoder.names}
     numbers, strings = model.encoder.transform_dense(row)
-    others = model.encoder.transform_dense({name: background[name] for name in model.encoder.names})
-    score, what = _score(model, numbers, strings)
+    others = (
+        background
+        if isinstance(background, tuple)
+        else model.encoder.transform_dense({name: background[name] for name in model.encoder.names})
+    )
+    score, what = score_of(model, numbers, strings)
     owners = _owners(model.encoder)
     names = list(model.encoder.names)
     playing = _playing(names, owners, (numbers, strings), others)
@@ -181,7 +185,7 @@ def _sampled(game: _Game, players: int, random: np.random.Generator) -> tuple[li
     return gains.mean(axis=0).tolist(), float(worth[:, 0].mean()), references, len(orders)
 
 
-def _score(model: LoadedModel, numbers: np.ndarray, strings: np.ndarray) -> tuple[Score, str]:
+def score_of(model: LoadedModel, numbers: np.ndarray, strings: np.ndarray) -> tuple[Score, str]:
     """What is explained: as the answer for this row says it."""
     entry = model.entry
     outputs = model.run(numbers, strings)

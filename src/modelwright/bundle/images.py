@@ -71,12 +71,16 @@ class ImageRunner:
 
     def __init__(self, column: ImageColumn, graph: bytes, *, threads: int = 1) -> None:
         # Imported here: encoding alone needs no ONNX Runtime, and most encoders have no image column.
-        from modelwright.bundle.session import session_of
+        from modelwright.bundle.session import encoder_session
 
         needs_pillow()
         self.column = column
         self.graph = graph
-        self._session = session_of(graph, threads=threads)
+        self._session = encoder_session(graph, threads=threads)
+
+    def release(self) -> None:
+        """Forget the graph's bytes, which only writing a bundle needs."""
+        self.graph = b""
 
     def fill(self, cells: np.ndarray, target: np.ndarray) -> None:
         """Write the features of pictures to ``target``, a zeroed float32 array [cells, width].

@@ -82,8 +82,8 @@ class Joiner:
         self.lookup = lookup
         self.known = known
 
-    def join(self, columns: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        """The columns looked up [rows], and which rows' keys are known (bool [rows])."""
+    def join(self, columns: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], np.ndarray, int]:
+        """The columns looked up [rows], which rows' keys are known (bool [rows]), the generation's number."""
         known = self.known
         keys = columns[self.lookup.key].tolist()
         rows = {} if known is None else known.places
@@ -97,7 +97,7 @@ class Joiner:
                 found[column.name] = np.repeat(values, len(keys))
             else:
                 found[column.name] = values[places]
-        return found, places >= 0
+        return found, places >= 0, 0 if known is None else known.number
 
     def remark(self, key: str) -> tuple[str, str]:
         """What to say of a key that is not known: a sentence, and a stable word for programs."""

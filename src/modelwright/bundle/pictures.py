@@ -111,6 +111,36 @@ class Picture(str):
         decode(data)
         return cls._of(data, None, path)
 
+    @property
+    def path(self) -> Path | None:
+        """The file that it lies in, if it was not sent."""
+        return self._path
+
+    @classmethod
+    def known(cls, name: str, features: dict[str, np.ndarray]) -> Picture:
+        """A picture of which only its name and what encoders made of it is there."""
+        picture = cls(name)
+        picture._image = picture._path = None
+        picture.size = 0
+        picture.features = features
+        return picture
+
+    @property
+    def image(self) -> Image.Image:
+        """The picture itself: upright, RGB, at most ``WORKING_SIDE`` pixels a side.
+
+        Raises:
+            PictureInvalid: A file that is no picture after all.
+            OSError: A file that is gone.
+        """
+        return self._image if self._image is not None else decode(self.data())
+
+    def altered(self, image: Image.Image) -> Picture:
+        """Another picture in its place, which no encoder has seen."""
+        picture = Picture.known(str(self), {})
+        picture._image = image
+        return picture
+
     def data(self) -> bytes:
         """The encoded image itself, of a picture that lies in a file.
 
@@ -136,10 +166,7 @@ class Picture(str):
             PictureInvalid: A file that is no picture after all.
             OSError: A file that is gone.
         """
-        image = self._image
-        if image is None:
-            image = decode(self.data())
-        return fitted(image, height, width, fit)
+        return fitted(self.image, height, width, fit)
 
 
 def reference(data: bytes) -> str:

@@ -30,6 +30,9 @@ from modelwright.bundle.session import GraphRunner
 from modelwright.errors import ExitCode, ModelwrightError
 from modelwright.schema.columns import Column, Kind
 
+References = tuple[np.ndarray, np.ndarray]
+"""Encoded rows: numbers float32 [rows, k] and strings [rows, m]."""
+
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,200}")
 _MANIFEST_LIMIT = 64 * 1024 * 1024
 _BATCH = 256
@@ -104,6 +107,7 @@ class Bundle:
         self.rows = RowReader(self.schema, derive)
         self.models = [_load_model(entry, encoders, files, threads=threads) for entry in manifest.models]
         self._background = files.get(layout.BACKGROUND)
+        self._references: dict[str, References] = {}
 
     def answer(self, columns: ColumnArrays) -> dict[str, list[Answer]]:
         """Every model's answers for the rows of ``columns``, by model name."""
@@ -114,8 +118,20 @@ class Bundle:
         if self._background is None:
             return None
         found = _decode({layout.BACKGROUND: self._background}, layout.BACKGROUND, Backgrounds)
-        told = found.models.get(model)
+        told = found.models.get(model) or found.pictured.get(model)
         return arrays(told) if told else None
+
+    def references(self, model: LoadedModel) -> References | None:
+        """The reference rows of ``model``, encoded once: with an encoder of sentences that takes seconds."""
+        name = model.entry.name
+        if name not in self._references:
+            rows = self.background(name)
+            if rows is None:
+                return None
+            self._references[name] = model.encoder.transform_dense(
+                {each: rows[each] for each in model.encoder.names}
+            )
+        return self._references[name]
 
     def predict_rows(self, rows: Sequence[Any]) -> list[dict[str, Answer]]:
         """Read and answer rows as clients send them; one answer a model for each row.

@@ -64,11 +64,13 @@ class Reading:
         columns: The models' feature columns, one entry a row; refused rows hold fillers.
         errors: Every error of every row.
         warnings: The warnings of each row.
+        generation: Number of the generation of features in which was looked up; 0 for none.
     """
 
     columns: ColumnArrays
     errors: list[RowError] = field(default_factory=list)
     warnings: list[list[RowWarning]] = field(default_factory=list)
+    generation: int = 0
 
     @property
     def refused(self) -> frozenset[int]:
@@ -239,7 +241,7 @@ class RowReader:
     def _join(reading: Reading, joiner: Joiner) -> None:
         """Add the columns that are looked up, and say whose key is not known."""
         key = joiner.lookup.key
-        found, known = joiner.join(reading.columns)
+        found, known, reading.generation = joiner.join(reading.columns)
         if not known.all():
             refused = reading.refused
             for row in np.flatnonzero(~known).tolist():

@@ -8,6 +8,8 @@ are brought to unit length. Texts go through one by one: a text gives the same b
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 import numpy as np
 
@@ -26,6 +28,7 @@ class SentenceColumn(msgspec.Struct, frozen=True, tag="sentence"):
         width: How many features there are.
         tokeniser: What cuts texts into pieces; ``None`` for a graph that takes the text itself.
         source: What it is, in words.
+        element: Of the numbers the graph takes.
     """
 
     name: str
@@ -34,12 +37,13 @@ class SentenceColumn(msgspec.Struct, frozen=True, tag="sentence"):
     width: int
     tokeniser: WordPiece | None = None
     source: str = ""
+    element: Literal["int64", "int32"] = "int64"
 
     def feed(self, text: str) -> dict[str, np.ndarray]:
         """One text as the graph's inputs, a batch of one."""
         if self.tokeniser is None:
             return {self.inputs[0]: np.array([text], dtype=object)}
-        numbers = np.array([self.tokeniser.encode(text)], dtype=np.int64)
+        numbers = np.array([self.tokeniser.encode(text)], dtype=self.element)
         given = {
             "input_ids": numbers,
             "attention_mask": np.ones_like(numbers),
@@ -57,11 +61,11 @@ class SentenceRunner:
 
     def __init__(self, column: SentenceColumn, graph: bytes, *, threads: int = 1) -> None:
         # Imported here: encoding alone needs no ONNX Runtime, and most encoders have no such column.
-        from modelwright.bundle.session import session_of
+        from modelwright.bundle.session import encoder_session
 
         self.column = column
         self.graph = graph
-        self._session = session_of(graph, threads=threads)
+        self._session = encoder_session(graph, threads=threads)
         self._known: dict[str, np.ndarray] = {}
 
     def remember(self) -> None:
@@ -69,6 +73,10 @@ class SentenceRunner:
         self._remembers = True
 
     _remembers = False
+
+    def release(self) -> None:
+        """Forget the graph's bytes, which only writing a bundle needs."""
+        self.graph = b""
 
     def fill(self, cells: np.ndarray, target: np.ndarray) -> None:
         """Write the features of texts to ``target``, a zeroed float32 array [cells, width]."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import threading
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 import onnxruntime
@@ -10,6 +13,8 @@ import onnxruntime
 from modelwright.bundle.heap import give_back
 
 _ERRORS_ONLY = 3
+_SHARED: WeakValueDictionary[tuple[bytes, int], Any] = WeakValueDictionary()
+_LOADING = threading.Lock()
 _LARGE = 2**20  # bytes of a graph from which on reading it leaves much behind
 
 
@@ -52,6 +57,20 @@ def session_of(graph: bytes, *, threads: int = 1) -> Any:
     """ONNX Runtime's session of a graph."""
     onnxruntime.disable_telemetry_events()
     return onnxruntime.InferenceSession(graph, _session_options(threads), providers=["CPUExecutionProvider"])
+
+
+def encoder_session(graph: bytes, *, threads: int = 1) -> Any:
+    """The session of an encoder, one for all columns, models and versions that have the same encoder.
+
+    Encoders of sentences take a hundred megabytes: two columns of texts, or a swap to a version that
+    brings the same encoder, must not take that twice.
+    """
+    key = (hashlib.sha256(graph).digest(), threads)
+    with _LOADING:
+        session = _SHARED.get(key)
+        if session is None:
+            session = _SHARED[key] = session_of(graph, threads=threads)
+        return session
 
 
 def _session_options(threads: int) -> Any:

@@ -117,7 +117,7 @@ def _lay_out(contents: BundleContents) -> tuple[tuple[ModelEntry, ...], dict[str
         files[layout.EXAMPLE] = example if isinstance(example, bytes) else msgspec.json.encode(example)
     background = {name: rows for name, rows in contents.background.items() if rows}
     if background:
-        files[layout.BACKGROUND] = msgspec.json.encode(Backgrounds(background))
+        files[layout.BACKGROUND] = msgspec.json.encode(Backgrounds.of(background))
     entries = []
     for model, name in zip(contents.models, _graph_names(contents.models), strict=True):
         files[name] = model.graph

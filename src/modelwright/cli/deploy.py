@@ -54,6 +54,9 @@ def command() -> None:
 )  # fmt: skip
 @click.option("--quiet-for", default="1h", show_default=True, metavar="TIME", help="Alert after no request.")
 @click.option("--interval", default="15s", show_default=True, metavar="TIME", help="Between two scrapes.")
+@click.option(
+    "--docs", default="", metavar="URL", help="Where this documentation is served: alerts link to it."
+)
 @click.option("--force", is_flag=True, help="Overwrite files that were changed by hand.")
 def monitoring(
     terminal: Terminal,
@@ -70,6 +73,7 @@ def monitoring(
     error_rate: float,
     quiet_for: str,
     interval: str,
+    docs: str,
     force: bool,
 ) -> None:
     """Write a monitoring set-up: Prometheus, Alertmanager, Grafana.
@@ -97,6 +101,7 @@ def monitoring(
         latency=latency,
         error_rate=error_rate,
         quiet=quiet_for,
+        docs=docs.rstrip("/"),
         floors=floors,
         higher=higher,
     )

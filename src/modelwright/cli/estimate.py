@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from modelwright.errors import StorageFailure
+from modelwright.files import write_whole
 from modelwright.train.progress import Stage
 
 FILE = "durations.json"
@@ -141,5 +143,6 @@ def recall(work_dir: Path) -> dict[str, float]:
 
 def remember(work_dir: Path, measured: Mapping[str, float]) -> None:
     """Keep it for the next time; an estimate is not worth an error."""
-    with contextlib.suppress(OSError):
-        (work_dir / FILE).write_text(json.dumps(measured, indent=2, ensure_ascii=False), encoding="utf-8")
+    text = json.dumps(measured, indent=2, ensure_ascii=False)
+    with contextlib.suppress(StorageFailure):
+        write_whole(work_dir / FILE, text, "keeping how long the training took", durable=False)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Literal
 from modelwright import __version__
 from modelwright.cli.errors import EXTRAS
 from modelwright.errors import ModelwrightError
+from modelwright.figures import size
 from modelwright.project.sources import SAMPLE, SYNTHETIC
 from modelwright.schema.urls import mask_url
 
@@ -135,7 +136,7 @@ def places(project: Project, settings: Settings) -> Iterator[Finding]:
             made = "" if folder.exists() else " (made when needed)"
             yield Finding("writable", "ok", f"{title} {folder}{made}")
     free = shutil.disk_usage(_nearest(settings.work_dir)).free
-    text = f"disk: {free / (1 << 30):,.1f} GiB free"
+    text = f"disk: {size(free)} free"
     if free < TOO_LITTLE_SPACE:
         yield Finding("writable", "problem", text, "Free some space: training and the log need it.")
     elif free < LITTLE_SPACE:
@@ -193,7 +194,7 @@ def data(project: Project) -> Iterator[Finding]:
 
 
 def _size(path: Path) -> str:
-    return f", {path.stat().st_size:,} bytes" if path.is_file() else " (folder)"
+    return f", {size(path.stat().st_size)}" if path.is_file() else " (folder)"
 
 
 def _database(url: str) -> Finding:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -22,11 +24,21 @@ if TYPE_CHECKING:
     from modelwright.store.records import LabelRecord, PredictionRecord
 
 _PAGE = 1000
+_COLUMNS = (
+    *("prediction_id", "time", "version", "status", "protocol", "role", "client", "latency"),
+    *("prediction", "prediction_name", "confidence", "label", "inputs", "outputs", "warnings"),
+)
 Batches = Iterator[list[dict[str, Any]]]
 
 
 class TimeUnclear(ModelwrightError):
     """A time or a length of time that cannot be read."""
+
+    code = ExitCode.USAGE
+
+
+class FormUnknown(ModelwrightError):
+    """A file's name does not say what is to be written into it."""
 
     code = ExitCode.USAGE
 
@@ -63,7 +75,7 @@ def export(
     version: int | None,
     labelled: bool,
 ) -> None:
-    """Write the prediction log to FILE: Parquet, or JSON lines if it ends in .jsonl.
+    """Write the prediction log to FILE: .parquet, .csv or .jsonl.
 
     Columns: prediction_id, time, version, status, protocol, role, client, latency, prediction,
     prediction_name, confidence, label; and inputs, outputs and warnings as JSON, since their values may be
@@ -185,10 +197,16 @@ def _write(file: Path, batches: Batches, told: Callable[[int], None]) -> int:
     """Write all batches, telling how many rows so far; how many rows in all.
 
     Raises:
+        FormUnknown: The file's name does not say in which form.
         StorageFailure: The disk is full, or the place cannot be written.
         MissingExtra: Parquet needs pyarrow.
     """
-    maker = _json_lines if file.suffix.lower() in {".jsonl", ".ndjson"} else _parquet
+    maker = _MAKERS.get(file.suffix.lower())
+    if maker is None:
+        raise FormUnknown(
+            f"The name {file} does not say in which form the log is to be written.",
+            "Let it end in .parquet, .csv or .jsonl.",
+        )
     count = 0
     with output_file(file) as draft, draft.open("wb") as stream, closing(maker(stream)) as sink:
         next(sink)
@@ -197,6 +215,19 @@ def _write(file: Path, batches: Batches, told: Callable[[int], None]) -> int:
             count += len(batch)
             told(count)
     return count
+
+
+def _csv(stream: BinaryIO) -> Any:
+    with TextIOWrapper(stream, encoding="utf-8", newline="", write_through=True) as text:
+        writer = csv.writer(text)
+        writer.writerow(_COLUMNS)
+        while True:
+            rows: Sequence[dict[str, Any]] = yield
+            writer.writerows([[_cell(row[name]) for name in _COLUMNS] for row in rows])
+
+
+def _cell(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else value
 
 
 def _json_lines(stream: BinaryIO) -> Any:
@@ -221,15 +252,14 @@ def _parquet(stream: BinaryIO) -> Any:
         "latency": arrow.float64(),
         "confidence": arrow.float64(),
     }
-    names = (
-        *("prediction_id", "time", "version", "status", "protocol", "role", "client", "latency"),
-        *("prediction", "prediction_name", "confidence", "label", "inputs", "outputs", "warnings"),
-    )
-    schema = arrow.schema([(name, kinds.get(name, text)) for name in names])
+    schema = arrow.schema([(name, kinds.get(name, text)) for name in _COLUMNS])
     with arrow.parquet.ParquetWriter(stream, schema) as writer:
         while True:
             rows: Sequence[dict[str, Any]] = yield
             writer.write_table(arrow.Table.from_pylist(list(rows), schema=schema))
+
+
+_MAKERS = {".parquet": _parquet, ".pq": _parquet, ".csv": _csv, ".jsonl": _json_lines, ".ndjson": _json_lines}
 
 
 def _moment(text: str | None) -> datetime | None:

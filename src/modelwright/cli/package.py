@@ -94,9 +94,19 @@ def command(
 
 
 def _own_files(project: Project) -> dict[str, bytes]:
-    """The files beside the project's, that a training needs; its data is left where it is."""
-    return {
+    """The files beside the project's, that a training needs; its data is left where it is.
+
+    Of several sources the one that is there now stays: a package made from real rows must not be
+    made again from synthetic ones where those are absent.
+    """
+    from modelwright.project.sources import settled
+
+    found = {
         path.name: path.read_bytes()
         for path in sorted(project.directory.iterdir())
         if path.is_file() and path.suffix in _OWN and not path.name.startswith(".")
     }
+    source = project.file.data.source
+    if isinstance(source, str) and project.path.name in found:
+        found[project.path.name] = settled(found[project.path.name].decode("utf-8-sig"), source).encode()
+    return found

@@ -63,10 +63,13 @@ class Terminal:
         return Console(highlight=False, emoji=False, markup=False, width=1000)
 
     def table(self, table: Table) -> None:
-        """Print a table without trailing blanks on a pipe."""
+        """Print a table without trailing blanks on a pipe; as records where the terminal is too narrow."""
         console = self.console()
+        # A table that cuts its own cells to the terminal's width is made for it, however narrow.
+        folds = bool(table.columns) and all(column.overflow == "fold" for column in table.columns)
+        shown = _records(table) if folds and _needed(table) > console.width else table
         with console.capture() as captured:
-            console.print(table)
+            console.print(shown)
         click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()), color=True)
 
 
@@ -114,3 +117,45 @@ def plain_table(titles: Sequence[str], rows: Sequence[Sequence[str]], *, right: 
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     return table
+
+
+_PROSE = 48
+"""A cell longer than this is text to be read."""
+
+_READABLE = 28
+"""So many characters a line such a text is given at least."""
+
+
+def _needed(table: Table) -> int:
+    """The width from which a table of text is read with ease: no word broken, and room for prose."""
+    from rich.cells import cell_len
+
+    def wide(text: str, *, whole: bool) -> int:
+        if whole:
+            return cell_len(text)
+        longest = max(map(cell_len, text.split()), default=0)
+        return max(min(longest, _UNBROKEN), _READABLE if cell_len(text) > _PROSE else 0)
+
+    columns = [
+        max(wide(str(cell), whole=column.no_wrap) for cell in (column.header, *column.cells))
+        for column in table.columns
+    ]
+    return sum(columns) + sum(table.padding[1::2]) * (len(columns) - 1)
+
+
+def _records(table: Table) -> Table:
+    """The same a row at a time, a line a column: what a narrow terminal can show."""
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table.grid(padding=(0, 2, 0, 0))
+    shown.add_column(style="bold", no_wrap=True)
+    shown.add_column(overflow="fold")
+    columns = [(str(column.header), list(column.cells)) for column in table.columns]
+    for row in range(table.row_count):
+        if row:
+            shown.add_row("", "")
+        for title, cells in columns:
+            if str(cells[row]):
+                shown.add_row(Text(title), cells[row])
+    return shown

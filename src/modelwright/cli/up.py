@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from modelwright.project.load import Project
     from modelwright.project.settings import Settings
     from modelwright.serve.launch import Readiness
+    from modelwright.serve.settings import ServeSettings
     from modelwright.store.engine import SqlStore
     from modelwright.store.records import ReleaseRecord, VersionRecord
 
@@ -50,7 +51,9 @@ class Found(NamedTuple):
 @click.option("--retrain", is_flag=True, help="Train even if nothing changed.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on; 0 takes a free one.")
 @click.option("--host", help="Address to listen on. Default: this machine only.")
-@click.option("--workers", type=click.IntRange(1, 64), help="Server processes.")
+@click.option(
+    "--workers", type=click.IntRange(1, 64), help="Server processes. Default: a core each, up to four."
+)
 @click.option("--trained", type=int, hidden=True)
 def command(
     terminal: Terminal,
@@ -80,6 +83,8 @@ def command(
     project, settings = open_project(terminal, _project_path(where, target, task, name), flags)
     if data is not None:
         project = project.with_source(data)
+    if not no_serve and trained is None:
+        _refuse_early(_told(project, settings, port))
     with opened_store(settings) as store:
         assert store is not None  # noqa: S101 - it is made where it is not there
         if trained is None:
@@ -188,12 +193,37 @@ def _start_afresh(version: int) -> None:
     )
 
 
+def _told(project: Project, settings: Settings, port: int | None) -> ServeSettings:
+    from modelwright.serve.plan import project_target, serve_settings
+
+    return serve_settings(
+        [project_target(project, settings)],
+        settings,
+        port=port,
+        retrain_threshold=project.file.retrain.new_samples,
+    )
+
+
+def _refuse_early(told: ServeSettings) -> None:
+    """What will keep the server from starting is told before a long training, not after it."""
+    from modelwright.serve.errors import CannotListen
+    from modelwright.serve.supervisor import listen
+
+    try:
+        for each in listen(told.host, told.port, 1):
+            each.close()
+    except CannotListen as error:
+        error.instruction += (
+            " If it is this project's own server, go on with --no-serve: it takes a new version by itself."
+        )
+        raise
+
+
 def _serve(
     terminal: Terminal, project: Project, settings: Settings, version: VersionRecord, port: int | None
 ) -> None:
     from modelwright.cli.summary import show_places, summary
     from modelwright.serve.launch import serve
-    from modelwright.serve.plan import project_target, serve_settings
 
     def tell(ready: Readiness) -> None:
         data: dict[str, Any] = summary(version, settings, ready.url)
@@ -210,10 +240,4 @@ def _serve(
         terminal.result(data, show)
         sys.stdout.flush()
 
-    told = serve_settings(
-        [project_target(project, settings)],
-        settings,
-        port=port,
-        retrain_threshold=project.file.retrain.new_samples,
-    )
-    serve(told, on_ready=tell)
+    serve(_told(project, settings, port), on_ready=tell)

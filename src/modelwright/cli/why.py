@@ -18,7 +18,7 @@ from modelwright.figures import duration
 if TYPE_CHECKING:
     from modelwright.project.load import Project
     from modelwright.project.settings import Settings
-    from modelwright.store.lineage import Lineage
+    from modelwright.store.lineage import Generation, Lineage
     from modelwright.store.ports import Store
     from modelwright.store.records import LabelRecord, VersionRecord
 
@@ -46,8 +46,9 @@ class NoSuchPrediction(ModelwrightError):
 def command(terminal: Terminal, prediction_id: str, project: str | None) -> None:
     """Say where an answer came from.
 
-    The input, the version that answered and the release by which it was live, the gate's decision,
-    the training's run, the data's md5, the code's commit, the libraries, and the truth if it is known.
+    The input, what was looked up for it, the version that answered and the release by which it was
+    live, the gate's decision, the training's run, the data's md5, the code's commit, the libraries, and
+    the truth if it is known.
     """
     from modelwright.cli.context import nothing_trained, open_project, opened_store
     from modelwright.store.lineage import document
@@ -99,6 +100,8 @@ def _print(terminal: Terminal, lineage: Lineage, settings: Settings) -> None:
     _say(terminal, "answer" if record.status < 400 else "refused", *_values(record.outputs))
     if record.warnings:
         _say(terminal, "warnings", *(_told(warning) for warning in record.warnings))
+    if lineage.features is not None:
+        _say(terminal, "looked up", *_generation(lineage.features))
     _say(terminal, "label", *_labels(lineage))
     if lineage.version is None:
         _say(terminal, "version", f"{record.version}, of which the store knows nothing (any more)")
@@ -145,6 +148,18 @@ def _print_version(terminal: Terminal, version: VersionRecord, lineage: Lineage,
         f"content {version.content_hash}",
     )
     _say(terminal, "again", f"modelwright reproduce {version.number}")
+
+
+def _generation(features: Generation) -> Iterator[str]:
+    """In which generation of online features was looked up."""
+    told = f"in generation {features.number} of the features"
+    if features.written is None:
+        yield f"{told}, of which the store knows nothing (any more)"
+        return
+    as_of = f", as of {features.as_of}" if features.as_of else ""
+    yield f"{told}: {features.keys:,} keys{as_of}, written {_time(features.written)}"
+    if not features.live:
+        yield "a newer generation has taken its place since"
 
 
 def _labels(lineage: Lineage) -> list[str]:

@@ -54,6 +54,7 @@ class Prediction(Output, frozen=True, kw_only=True):
         latency: Seconds in the server.
         outputs: Each model's answer by its name, where several answer together; else empty.
         warnings: What is unusual in the row.
+        features_generation: In which generation of online features was looked up; 0 where nothing was.
     """
 
     prediction_id: str
@@ -61,6 +62,7 @@ class Prediction(Output, frozen=True, kw_only=True):
     latency: float = 0.0
     outputs: dict[str, Output] = {}
     warnings: tuple[Problem, ...] = ()
+    features_generation: int = 0
 
 
 class Predictions(msgspec.Struct, frozen=True):

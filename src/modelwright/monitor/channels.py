@@ -178,7 +178,7 @@ class Command:
         try:
             done = subprocess.run(
                 shlex.split(self.line),
-                input=msgspec.json.encode(notice.document(), enc_hook=repr),
+                input=msgspec.json.encode(notice.document(), enc_hook=repr) + b"\n",
                 env=environment,
                 capture_output=True,
                 timeout=_COMMAND_TIMEOUT,

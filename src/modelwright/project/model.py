@@ -68,7 +68,7 @@ class EncoderTraining(Section):
         default=None, ge=1, le=1000, description="Looks at each picture, at most; default by their number."
     )
     time: str | float = Field(
-        default="10m", description="Longest time, seconds or a length such as 90s, 10m, 1h."
+        default="30m", description="Longest time, seconds or a length such as 90s, 10m, 1h."
     )
 
 
@@ -182,6 +182,11 @@ class Serve(Section):
     port: int = Field(default=5000, ge=1, le=65535, description="Port the server listens on.")
     threshold: float | dict[str, float] | None = Field(
         default=None, description="Decision threshold of a binary classifier."
+    )
+    keep_images: str | float | None = Field(
+        default=None,
+        description="How long images that clients sent are kept, such as 30d, to learn from them once they "
+        "are labelled; default: not at all.",
     )
     request_log: str | None = Field(
         default=None, description="File that also gets predictions, a line of JSON each."

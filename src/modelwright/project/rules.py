@@ -16,6 +16,7 @@ from typing import Any, TypeGuard
 from modelwright.project.durations import seconds
 from modelwright.project.mistakes import did_you_mean, suggest
 from modelwright.project.tree import Path_, Tree
+from modelwright.schema.answers import GENERATION
 from modelwright.schema.catalogue import ALIASES, CANDIDATES, METRICS, MetricInfo
 from modelwright.schema.columns import Kind
 from modelwright.schema.metrics import Task
@@ -24,6 +25,7 @@ _DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 _MODEL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 _ANSWER_FIELDS = frozenset(
     {"id", "outputs", "warnings", "predictions", "prediction_id", "model_version", "latency", "error"}
+    | {GENERATION}
 )
 _RANGED = frozenset({Kind.NUMERIC, Kind.INTEGER})
 
@@ -340,7 +342,7 @@ def _decisions(tree: Tree, parts: list[_Part]) -> None:
 def _durations(tree: Tree, parts: list[_Part]) -> None:
     places: list[Path_] = [("retrain", key) for key in ("cooldown", "every", "half_life")]
     places += [("retrain", mode, key) for mode in ("shadow", "canary") for key in ("time", "patience")]
-    places.append(("retrain", "watch", "time"))
+    places += [("retrain", "watch", "time"), ("serve", "keep_images")]
     places += [(*part.path, "train", "search", "timeout") for part in _with_shared(parts)]
     for features in [("features",), *((*part.path, "features") for part in parts if part.path)]:
         places += [(*features, name, "encoder", "train", "time") for name in _mapping(tree, features)]

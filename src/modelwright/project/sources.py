@@ -6,9 +6,12 @@ where somebody has them, and rows that its own generator makes where nobody has.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from modelwright.project.tree import Path_, Tree
 
@@ -53,6 +56,26 @@ def _chosen(tree: Tree, path: Path_, given: list[Any]) -> Any:
             tree.mistake((*path, place), "This is no source.", "Name a file, or a url with a query.", source)
             return ""
     return next((source for source in given if _is_there(source, tree.file.parent)), given[-1])
+
+
+def settled(text: str, chosen: str) -> str:
+    """A project file that names the source ``chosen`` where it has a list of them, all else as it is.
+
+    Args:
+        text: Of a project file that is in order.
+        chosen: One of the list.
+    """
+    node: yaml.Node | None = yaml.compose(text, Loader=yaml.SafeLoader)
+    for key in ("data", "source"):
+        pairs = node.value if isinstance(node, yaml.MappingNode) else []
+        node = next((value for name, value in pairs if name.value == key), None)
+    if not isinstance(node, yaml.SequenceNode):
+        return text
+    start, end = node.start_mark.index, node.end_mark.index
+    if node.flow_style:
+        return f"{text[:start]}[{json.dumps(chosen)}]{text[end:]}"
+    # The end of a block is where the next key begins.
+    return f"{text[:start]}- {json.dumps(chosen)}\n{' ' * node.end_mark.column}{text[end:]}"
 
 
 def _is_there(source: Any, directory: Path) -> bool:

@@ -19,7 +19,7 @@ from typing import Any
 from modelwright.errors import ExitCode, ModelwrightError
 from modelwright.project.load import load
 from modelwright.project.settings import resolve
-from modelwright.serve.priority import spare_a_core, step_back
+from modelwright.serve.priority import insist, spare_a_core, step_back
 from modelwright.store.engine import open_store
 from modelwright.train.progress import Stage
 
@@ -84,6 +84,7 @@ def main() -> int:
     spare_a_core()
     told = json.loads(sys.stdin.readline())
     threading.Thread(target=_die_with_worker, daemon=True).start()
+    threading.Thread(target=insist, args=(NICENESS // 2,), daemon=True).start()
 
     def tell(word: dict[str, Any]) -> None:
         with contextlib.suppress(OSError):  # the worker is gone, and this process in a moment too

@@ -19,6 +19,8 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pa_parquet
 
+from modelwright.bundle.kept import FOLDER as IMAGES
+from modelwright.bundle.kept import KeptPictures
 from modelwright.bundle.read import Bundle
 from modelwright.bundle.rows import TableReader
 from modelwright.data import pictures
@@ -28,6 +30,7 @@ from modelwright.errors import ExitCode, ModelwrightError
 from modelwright.files import replacing, write_whole
 from modelwright.project.durations import seconds
 from modelwright.project.load import Project
+from modelwright.project.sending import why_not_taken_up
 from modelwright.retrain import pictures as sent
 from modelwright.retrain.additions import Addition
 from modelwright.retrain.columns import append, spelled
@@ -118,9 +121,10 @@ def assemble(
     if known is not None:
         return known
     note = Note(source="", base_rows=0, labels_seen=labels_seen)
-    targets = _targets(project)
-    if found and targets:
-        note = _with_additions(project, champion, found, targets, job=job, note=note)
+    if found and not why_not_taken_up(project.file):
+        targets = _targets(project)
+        kept = KeptPictures(work_dir / IMAGES)
+        note = _with_additions(project, champion, found, targets, job=job, note=note, kept=kept)
     write_whole(note_file(work_dir, job), msgspec.json.encode(note), "noting a retraining's data")
     return note
 
@@ -128,15 +132,10 @@ def assemble(
 def _targets(project: Project) -> dict[str, str]:
     """The target column of each model that has one; "" stands for the model of a project that has one only.
 
-    Empty where models have data of their own (a sent row would be a row of all of them), and where
-    features are looked up (a sent row has the key only): there a retraining reads the project's data anew.
+    A clustering has none: it learns from the sent rows as they are.
     """
-    if project.file.online is not None:
-        return {}
     if not project.file.models:
         return {"": project.file.data.target} if project.file.data.target is not None else {}
-    if any(model.data is not None for model in project.file.models.values()):
-        return {}
     return {part.name: part.data.target for part in parts_of(project.file) if part.data.target is not None}
 
 
@@ -148,6 +147,7 @@ def _with_additions(
     *,
     job: str,
     note: Note,
+    kept: KeptPictures,
 ) -> Note:
     data = project.file.data
     path = materialise(data.source, project_dir=project.directory)
@@ -158,7 +158,7 @@ def _with_additions(
         base = labelled_rows(base, targets[""])
     _refuse_other_form(project, champion, base)
     folder = _folder(path, project)
-    good, cells, left_out = _read(champion, base, found, targets, folder)
+    good, cells, left_out = _read(champion, base, found, targets, folder, kept)
     if not good:
         return msgspec.structs.replace(note, left_out=left_out)
     folders = pictures.image_folders(data.source, path, project.directory)
@@ -194,13 +194,20 @@ def _refuse_other_form(project: Project, champion: Bundle, base: pa.Table) -> No
         )
 
 
-def _read(
-    champion: Bundle, base: pa.Table, found: list[Addition], targets: dict[str, str], folder: Path
+def _read(  # noqa: PLR0917 - what a row is read with
+    champion: Bundle,
+    base: pa.Table,
+    found: list[Addition],
+    targets: dict[str, str],
+    folder: Path,
+    pictures_kept: KeptPictures,
 ) -> tuple[list[Addition], dict[str, list[Any]], tuple[tuple[str, str], ...]]:
     """The rows that can be read, their cells by column, and the others with why not."""
     schema = champion.schema.inputs
     images = sent.image_names(schema)
-    sent_rows = [sent.without_names(addition.features, images) for addition in found]
+    sent_rows = [
+        sent.without_names(pictures_kept.restored(addition.features, schema), images) for addition in found
+    ]
     reading = TableReader(schema).read(sent_rows)
     why = {error.row: f"{error.loc[-1]}: {error.msg}" for error in reading.errors}
     if images:

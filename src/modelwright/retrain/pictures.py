@@ -1,8 +1,9 @@
 """Images of rows that clients sent, as files beside the data of a retraining.
 
 A sample given for training has its image with it. A prediction that was labelled later has its image's
-name only, as the log keeps no images: it teaches what its other columns say, and where there is
-nothing else it is left out.
+name only, as the log keeps no images. Where the project keeps them beside it (``serve.keep_images``), the
+image is found by its name; else the row teaches what its other columns say, and where there is nothing else
+it is left out.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from modelwright.files import write_whole
 from modelwright.schema.columns import Kind, TableSchema
 
 FOLDER = "sent-images"
-NOTHING_LEFT = "its image is not kept in the log, and it has nothing else"
+NOTHING_LEFT = "its image is not kept (serve.keep_images), and it has nothing else"
 
 
 def image_names(schema: TableSchema) -> tuple[str, ...]:

@@ -84,8 +84,13 @@ def roll_back(
     live = releases[0].version
     wanted = former(store, project) if version is None else version
     if wanted is None:
+        later = next((release.version for release in releases if release.version != live), None)
         raise NothingToRollBack(
-            f"No champion came before version {live}.", "See all versions with: modelwright versions"
+            f"No champion came before version {live}.",
+            "See all versions with: modelwright versions"
+            if later is None
+            else f"Version {later}, which answered last before it went back, answers again with: "
+            f"modelwright promote {later}",
         )
     if wanted == live:
         raise NothingToRollBack(f"Version {live} answers now.", "Name another, or none for the one before.")
@@ -106,15 +111,20 @@ def roll_back(
 
 
 def verified(store: Store, project: str, settings: Settings, version: int) -> VersionRecord | None:
-    """The version's record, its bundle checked to be the registered one; ``None`` where there is none.
+    """The version's record, its bundle checked to be the registered one; ``None`` where there is no record.
 
     Raises:
-        BundleInvalid: It is damaged, or another.
+        BundleInvalid: It is gone, damaged, or another.
     """
     record = store.versions.get(project, version)
     if record is None:
         return None
     path = settings.work_dir / record.bundle
+    if not path.exists():
+        raise BundleInvalid(
+            f"The bundle of version {version} is gone: there is nothing at {path}.",
+            "Restore it from a backup, or name another version; see: modelwright versions",
+        )
     if verify(path).content_hash != record.content_hash:
         raise BundleInvalid(
             f"The bundle at {path} is not the one that was registered.",

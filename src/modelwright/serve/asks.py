@@ -58,6 +58,7 @@ class Ask:
         given: The client's id of each row; empty where it gave none.
         answers, warnings, pieces, ids: One a row, once answered.
         error: Why it was refused.
+        generation: Of the features in which was looked up; 0 for none.
         version: Who answered.
         checked: The client's ids were looked up.
         kept: What is on record under them, by the row's place.
@@ -76,6 +77,7 @@ class Ask:
     pieces: Sequence[bytes] = ()
     ids: Sequence[str] = ()
     latency = 0.0
+    generation = 0
     version = 0
     kept: Mapping[int, Kept] = MappingProxyType({})
     error: ServeError | None = None

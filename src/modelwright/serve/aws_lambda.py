@@ -20,6 +20,7 @@ from typing import Any
 
 import msgspec
 
+from modelwright.schema.answers import GENERATION
 from modelwright.serve.asgi import Application
 from modelwright.serve.aws_events import Kind, Request, Response, read_event, reply
 from modelwright.serve.settings import ServeSettings
@@ -27,6 +28,7 @@ from modelwright.serve.wording import META
 
 RECEIVED = "Received data successfully"
 _PREDICT = "/predict"
+_BESIDE = META | {"outputs", GENERATION}  # members of a reply that are no model's answer
 _WORK_DIR = "MODELWRIGHT_WORK_DIR"
 _FUNCTION = "AWS_LAMBDA_FUNCTION_NAME"
 _encode = msgspec.json.Encoder().encode
@@ -116,7 +118,7 @@ def _received(body: bytes) -> bytes:
 
 
 def _plain(document: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in document.items() if name not in META and name != "outputs"}
+    return {name: value for name, value in document.items() if name not in _BESIDE}
 
 
 def _refused(status: int, message: str) -> Response:

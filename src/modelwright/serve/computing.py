@@ -46,6 +46,8 @@ def _compute(deployment: Deployment, asks: Sequence[Ask]) -> None:
         else:
             reading = deployment.complete_quick(values)  # type: ignore[arg-type]
             answers, told = deployment.answer(reading.columns), reading.warnings
+            for ask in quick:
+                ask.generation = reading.generation
         for place, ask in enumerate(quick):
             ask.answers = answers[place : place + 1]
             ask.warnings = told[place : place + 1]
@@ -68,6 +70,7 @@ def _compute_slow(deployment: Deployment, asks: Sequence[Ask]) -> None:
         stop = start + len(ask.rows)
         ask.answers = answers[start:stop]
         ask.warnings = reading.warnings[start:stop]
+        ask.generation = reading.generation
         start = stop
 
 

@@ -15,6 +15,7 @@ from modelwright.bundle.answers import Answer
 from modelwright.bundle.encode import NumberColumn
 from modelwright.bundle.read import Bundle, open_bundle
 from modelwright.bundle.rows import Reading
+from modelwright.schema.answers import GENERATION
 from modelwright.serve.journal.entries import Context
 from modelwright.serve.live import Assigned
 from modelwright.serve.quick import QuickReader, Values
@@ -46,7 +47,7 @@ class Deployment:
         self.context = Context(number, assigned.project, self.version, self.inputs.names, role)
         # Where the project derives features from what is sent, only the longer way runs its code.
         self.quick = QuickReader.fitting(self.inputs) if bundle.rows.derive is None else None
-        self.row_log = RowLog.fitting(self.inputs)
+        self.row_log = RowLog.fitting(self.inputs, assigned.images)
         self.models = [entry.name for entry in bundle.manifest.models]
         self.shadow: Deployment | None = None
         self.canary: Deployment | None = None
@@ -110,12 +111,13 @@ class Deployment:
         """A row as the log keeps it."""
         return row if self.row_log is None else self.row_log(row)
 
-    def fragment(self, answer: Answer | dict[str, Answer]) -> bytes:
-        """The JSON members of one row's answer, without braces."""
+    def fragment(self, answer: Answer | dict[str, Answer], generation: int = 0) -> bytes:
+        """The JSON members of one row's answer, without braces; with the generation of what was looked up."""
+        looked_up = b',"%b":%d' % (GENERATION.encode(), generation) if generation else b""
         if isinstance(answer, Answer):
-            return _encode(answer)[1:-1]
+            return _encode(answer)[1:-1] + looked_up
         plain = {name: each.prediction for name, each in answer.items() if name != "outputs"}
-        return b'"outputs":' + _encode(answer) + b"," + _encode(plain)[1:-1]
+        return b'"outputs":' + _encode(answer) + b"," + _encode(plain)[1:-1] + looked_up
 
 
 def _takes_the_row(bundle: Bundle, quick: QuickReader | None) -> bool:

@@ -225,7 +225,8 @@ class Engine:
                 pieces.append(ask.kept[place].reply)
                 continue
             warned = ask.warnings[place] if ask.warnings else ()
-            piece = piece_of(deployment.fragment(answer), ask.latency, id, deployment.version, warned)
+            fragment = deployment.fragment(answer, ask.generation)
+            piece = piece_of(fragment, ask.latency, id, deployment.version, warned)
             pieces.append(piece)
             items.append(
                 Entry(
@@ -247,7 +248,8 @@ class Engine:
         """As ``_word`` for one row about which there is nothing to say, as most are."""
         id = self._new_id()
         latency = ask.latency
-        piece = piece_of(deployment.fragment(ask.answers[0]), latency, id, deployment.version)
+        fragment = deployment.fragment(ask.answers[0], ask.generation)
+        piece = piece_of(fragment, latency, id, deployment.version)
         ask.ids = (id,)
         ask.pieces = (piece,)
         number, name = deployment.context.number, ask.wire.name

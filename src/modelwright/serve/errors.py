@@ -72,6 +72,18 @@ class InvalidRows(ServeError):
         super().__init__("Input validation failed", problems=problems)
 
 
+class NotTakenUp(ServeError):
+    """Rows sent for training would be of no use."""
+
+    status = 409
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"Rows that are sent would not be trained on. {why}",
+            "Add them to the project's data; then POST /trigger_retrain, or run: modelwright train",
+        )
+
+
 class TooManyWaiting(ServeError):
     """One client has sent more than may wait."""
 

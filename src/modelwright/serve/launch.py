@@ -50,20 +50,19 @@ def serve(settings: ServeSettings, *, on_ready: Callable[[Readiness], None] | No
     def ready(url: str, versions: dict[str, int], bundle: str) -> None:
         if on_ready is not None:
             ordered = {target.name: versions[target.name] for target in settings.targets}
-            on_ready(Readiness(url, ordered, curl_line(url, Path(bundle))))
+            on_ready(Readiness(url, ordered, curl_line(url, Path(bundle), key=settings.auth_on)))
 
     return Supervisor(settings).run(ready)
 
 
-def curl_line(url: str, bundle: Path) -> str:
-    """A ``curl`` command that predicts the bundle's own example."""
+def curl_line(url: str, bundle: Path, *, key: bool = False) -> str:
+    """A ``curl`` command that predicts the bundle's own example; ``key`` sends one of the environment."""
     body = example_request(bundle)
     if body is None:
         return ""
     text = json.dumps(_brief(body), ensure_ascii=False)
-    return (
-        f"curl -s {quote_path(url, safe=':/[]')}/predict -H 'content-type: application/json' -d {quote(text)}"
-    )
+    headers = "-H 'content-type: application/json'" + (' -H "x-api-key: $MODELWRIGHT_API_KEY"' if key else "")
+    return f"curl -s {quote_path(url, safe=':/[]')}/predict {headers} -d {quote(text)}"
 
 
 def _brief(body: dict[str, Any]) -> dict[str, Any]:

@@ -42,6 +42,7 @@ class Assigned(msgspec.Struct, frozen=True, kw_only=True):
         released: When, UTC.
         shadow: Answers the same requests on the side; logged, never returned.
         canary: Answers a share of the clients.
+        images: Folder where images that clients send are kept; empty for none.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Assigned(msgspec.Struct, frozen=True, kw_only=True):
     released: datetime | None = None
     shadow: Challenger | None = None
     canary: Challenger | None = None
+    images: str = ""
 
 
 _encode = msgspec.json.Encoder().encode

@@ -43,6 +43,7 @@ class Served(msgspec.Struct, frozen=True, kw_only=True):
         inputs: What a client sends.
         models: What answers; several in one bundle answer together.
         example: A request body that works; made from the columns where there is none.
+        looks_up: Whether features are looked up for a row.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Served(msgspec.Struct, frozen=True, kw_only=True):
     inputs: TableSchema
     models: tuple[ModelEntry, ...]
     example: Any = None
+    looks_up: bool = False
 
 
 def document(served: Sequence[Served], *, paths: Collection[str] | None = None, auth: bool = False) -> Json:
@@ -124,7 +126,7 @@ def _summary(one: Served, place: int) -> Json:
 
 
 def _components(one: Served, suffix: str) -> Json:
-    answer = schemas.answer(one.models)
+    answer = schemas.answer(one.models, looks_up=one.looks_up)
     answers: Json = {
         "type": "object",
         "required": ["predictions"],
@@ -158,6 +160,10 @@ def _root(one: Served) -> Json:
 
 def _truths(one: Served, row: Json) -> Json:
     """What clients tell the server."""
+    if not schemas.with_truth(one.models):
+        sample = {"type": "object", "required": ["features"], "properties": {"features": schemas.ref("Row")}}
+        given = _telling("Give rows for the next training", sample, "samples", {"features": row})
+        return {"/add_training_data": {"post": given}}
     target = schemas.target(one.models)
     truth = schemas.example_target(one.models)
     feedback: Json = {
@@ -165,7 +171,7 @@ def _truths(one: Served, row: Json) -> Json:
         "required": ["prediction_id", "target"],
         "properties": {"prediction_id": schemas.ID | {"description": "Of the answer."}, "target": target},
     }
-    sample: Json = {
+    sample = {
         "type": "object",
         "required": ["features", "target"],
         "properties": {"features": schemas.ref("Row"), "target": target},

@@ -9,6 +9,7 @@ from typing import Any
 
 from modelwright.bundle.answers import label_names
 from modelwright.bundle.format import ModelEntry
+from modelwright.schema.answers import GENERATION
 from modelwright.schema.columns import Column, Kind, Scalar, TableSchema
 from modelwright.schema.metrics import Task
 from modelwright.serve.ids import CHARACTER, LONGEST
@@ -166,7 +167,7 @@ def example(one: Column) -> Scalar | None:
 _PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
 
-def answer(models: Sequence[ModelEntry]) -> Json:
+def answer(models: Sequence[ModelEntry], *, looks_up: bool = False) -> Json:
     """What one row answers."""
     common: Json = {
         "latency": {"type": "number", "description": "Seconds in the server."},
@@ -174,6 +175,9 @@ def answer(models: Sequence[ModelEntry]) -> Json:
         "model_version": {"type": "integer"},
         "warnings": {"type": "array", "items": ref("Warning")},
     }
+    if looks_up:
+        about = "The generation of features in which was looked up."
+        common[GENERATION] = {"type": "integer", "description": about}
     required = ["latency", "prediction_id", "model_version"]
     if len(models) == 1:
         one = _model_answer(models[0])
@@ -211,19 +215,28 @@ def _model_answer(entry: ModelEntry) -> Json:
     return _object(fields)
 
 
+def with_truth(models: Sequence[ModelEntry]) -> list[ModelEntry]:
+    """Those whose answers are right or wrong; nobody knows which cluster a row belongs to."""
+    return [model for model in models if model.task is not Task.CLUSTERING]
+
+
 def target(models: Sequence[ModelEntry]) -> Json:
     """What may be told as the truth; for several models an object by their names."""
     if len(models) == 1:
         properties: Json = _model_answer(models[0])["properties"]
         truth: Json = properties["prediction"]
         return truth
-    return {"type": "object", "minProperties": 1, "properties": {one.name: target([one]) for one in models}}
+    return {
+        "type": "object",
+        "minProperties": 1,
+        "properties": {one.name: target([one]) for one in with_truth(models)},
+    }
 
 
 def example_target(models: Sequence[ModelEntry]) -> Any:
     """A truth that may be told."""
     if len(models) > 1:
-        return {one.name: example_target([one]) for one in models}
+        return {one.name: example_target([one]) for one in with_truth(models)}
     return models[0].labels[0] if models[0].labels else 1
 
 

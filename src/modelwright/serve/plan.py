@@ -9,6 +9,7 @@ from pathlib import Path
 
 from modelwright.bundle.format import MANIFEST
 from modelwright.errors import ExitCode, ModelwrightError
+from modelwright.project.durations import seconds
 from modelwright.project.load import Project
 from modelwright.project.settings import Settings
 from modelwright.serve.auth.local import may_start
@@ -37,6 +38,7 @@ def is_bundle(path: Path) -> bool:
 
 def project_target(project: Project, settings: Settings) -> Target:
     """The champion of a project, and every later one."""
+    kept = project.file.serve.keep_images
     return Target(
         name=project.name,
         project=project.name,
@@ -46,7 +48,16 @@ def project_target(project: Project, settings: Settings) -> Target:
         new_classes=project.file.retrain.new_classes,
         bundles_url=settings.bundles_url,
         request_log=str(project.resolve(log)) if (log := project.file.serve.request_log) else "",
+        images="" if kept is None else _images(settings.work_dir),
+        images_seconds=0.0 if kept is None else seconds(kept),
     )
+
+
+def _images(work_dir: Path) -> str:
+    # Imported here: a project's server is planned without NumPy, which its children load.
+    from modelwright.bundle.kept import FOLDER
+
+    return str(work_dir / FOLDER)
 
 
 def bundle_target(path: Path) -> Target:

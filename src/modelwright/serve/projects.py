@@ -101,6 +101,13 @@ class Projects:
         """Where its file is; "" where it is not here."""
         return self._files[project].path if project in self._files else ""
 
+    def why_not_taken_up(self, project: str) -> str:
+        """Why rows sent for training are of no use; empty where they are of use, or its file is not here."""
+        from modelwright.project.sending import why_not_taken_up
+
+        found = self._files[project].project() if project in self._files else None
+        return "" if found is None else why_not_taken_up(found.file)
+
     def effective(self, store: Store, project: str) -> Effective:
         """What holds for ``project`` now.
 

@@ -27,6 +27,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
         bundles_url: Object storage where a release's bundle is fetched from if it is not here.
         retrain: Whether a retraining is started here; else its job waits for a worker elsewhere.
         request_log: File that also gets predictions as JSON lines; empty for none.
+        images: Folder where images that clients send are kept; empty for none.
+        images_seconds: How long they are.
     """
 
     name: str
@@ -40,6 +42,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     bundles_url: str = ""
     retrain: bool = True
     request_log: str = ""
+    images: str = ""
+    images_seconds: float = 0.0
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):

@@ -77,7 +77,7 @@ def _answered(ask: Ask, champion: Deployment, challenger: Deployment) -> list[En
         if other.error is None:
             status = 200
             told = other.warnings[place] if other.warnings else ()
-            fragment = challenger.fragment(other.answers[place])
+            fragment = challenger.fragment(other.answers[place], other.generation)
             reply = piece_of(fragment, latency, id, challenger.version, told)
         else:
             status = other.error.status

@@ -50,6 +50,14 @@ def checked_target(
 
 
 def _checked(entry: ModelEntry, value: Any, where: tuple[Any, ...], *, text: bool, new_classes: bool) -> Any:
+    if entry.task is Task.CLUSTERING:
+        raise BadBody(
+            f"The model {entry.name!r} puts rows into clusters, of which nobody knows the truth. Rows to "
+            "learn from go to /add_training_data.",
+            kind="target_unexpected",
+            given=value,
+            loc=where,
+        )
     if entry.task is Task.CLASSIFICATION:
         return _checked_label(entry, value, where, text=text, new_classes=new_classes)
     number = _number(value) if text else value

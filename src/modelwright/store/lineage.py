@@ -12,14 +12,34 @@ from typing import Any
 
 import msgspec
 
+from modelwright.schema.answers import GENERATION
 from modelwright.store.ports import Store
 from modelwright.store.records import LabelRecord, PredictionRecord, ReleaseRecord, VersionRecord
 
 _PAGE = 100
+_GENERATIONS = 1000
 _AROUND = 40
 _ALIKE = 0.8
 _TOLD = 3
 _LEAST_BEGINNING = 8
+
+
+class Generation(msgspec.Struct, frozen=True, kw_only=True):
+    """The online features that an answer was made with.
+
+    Attributes:
+        number: Of the generation.
+        live: Whether it still is the one that is looked up in.
+        as_of: The moment it was true of; empty if nobody said, or nobody knows any more.
+        keys: How many keys it knew; 0 if nobody knows any more.
+        written: When it came into the store, where that is known.
+    """
+
+    number: int
+    live: bool
+    as_of: str = ""
+    keys: int = 0
+    written: datetime | None = None
 
 
 class Lineage(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +52,7 @@ class Lineage(msgspec.Struct, frozen=True, kw_only=True):
         version: What answered; ``None`` if the store has it no more.
         release: The release by which that version was live then; ``None`` for an answer by a
             challenger or a canary, or one from before the store's time.
+        features: The generation of online features in which was looked up; ``None`` where nothing was.
     """
 
     prediction: PredictionRecord
@@ -39,6 +60,7 @@ class Lineage(msgspec.Struct, frozen=True, kw_only=True):
     labels: tuple[LabelRecord, ...]
     version: VersionRecord | None
     release: ReleaseRecord | None
+    features: Generation | None = None
 
 
 def trace(store: Store, project: str, id: str) -> Lineage | None:
@@ -52,6 +74,7 @@ def trace(store: Store, project: str, id: str) -> Lineage | None:
         labels=tuple(store.labels.get(project, id)),
         version=store.versions.get(project, prediction.version),
         release=_release_at(store, project, prediction.version, prediction.time),
+        features=_generation(store, prediction),
     )
 
 
@@ -63,6 +86,7 @@ def document(lineage: Lineage) -> dict[str, Any]:
         "lineage": {
             "version": None if version is None else version_document(version),
             "release": None if release is None else msgspec.to_builtins(release),
+            **({} if lineage.features is None else {"features": msgspec.to_builtins(lineage.features)}),
         },
     }
 
@@ -98,6 +122,27 @@ def meant(store: Store, project: str, text: str) -> tuple[str | None, list[str]]
     alike = {id: SequenceMatcher(None, text, id, autojunk=False).ratio() for id in around}
     close = sorted((id for id in around if alike[id] >= _ALIKE), key=lambda id: -alike[id])
     return None, list(dict.fromkeys([*begun, *close]))[:_TOLD]
+
+
+def _generation(store: Store, prediction: PredictionRecord) -> Generation | None:
+    """What is known of the generation that an answer names: the live one, or what was told when it came."""
+    number = prediction.outputs.get(GENERATION) if isinstance(prediction.outputs, dict) else None
+    if not isinstance(number, int):
+        return None
+    live = store.online.current(prediction.project)
+    if live is not None and live.sequence == number:
+        return Generation(number=number, live=True, as_of=live.as_of, keys=live.keys, written=live.created)
+    for event in store.events.list(prediction.project, kind="features", limit=_GENERATIONS):
+        if event.data.get("generation") == number:
+            told = event.data
+            return Generation(
+                number=number,
+                live=False,
+                as_of=told.get("as_of", ""),
+                keys=told.get("keys", 0),
+                written=event.time,
+            )
+    return Generation(number=number, live=False)
 
 
 def _release_at(store: Store, project: str, version: int, time: datetime) -> ReleaseRecord | None:

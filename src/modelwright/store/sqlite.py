@@ -86,8 +86,9 @@ def open_sqlite(path: Path, *, create: bool) -> SqliteDatabase:
 
     def connect() -> sqlite3.Connection:
         # mode=rw: a file that vanished is an error, not silently begun anew
+        mode = "mode=ro&immutable=1" if _frozen(path) else "mode=rw"
         connection = sqlite3.connect(
-            f"file:{quote(where)}?mode=rw",
+            f"file:{quote(where)}?{mode}",
             uri=True,
             timeout=PATIENCE,
             isolation_level=None,  # transactions begin where we say so, below
@@ -150,6 +151,8 @@ def explain(error: BaseException | None, where: str) -> StoreUnavailable | None:
     family = code & 0xFF  # the lower byte of an extended code
     if family == sqlite3.SQLITE_ERROR and "no such" in str(error):
         family = sqlite3.SQLITE_CORRUPT
+    if family == sqlite3.SQLITE_CANTOPEN and Path(where).exists() and not os.access(where, os.W_OK):
+        family = sqlite3.SQLITE_READONLY
     if family not in _WORDS:
         return None
     kind, what, instruction = _WORDS[family]
@@ -165,7 +168,7 @@ _FULL: _Words = (
 _READ_ONLY: _Words = (
     StoreNotWritable,
     "can only be read.",
-    "Make the file and its folder writable for this user.",
+    "Make the file and its folder writable for this user, or set MODELWRIGHT_WORK_DIR to another folder.",
 )
 _GONE: _Words = (
     StoreUnavailable,
@@ -202,6 +205,18 @@ def _identity(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_dev, status.st_ino
+
+
+def _frozen(path: Path) -> bool:
+    """Whether nobody here can change the file, so that it may be read without what SQLite writes beside it.
+
+    With a write-ahead log beside it, it is in use or was left behind by a crash: then not.
+    """
+    return (
+        path.exists()
+        and not os.access(path.parent, os.W_OK)
+        and not path.with_name(path.name + "-wal").exists()
+    )
 
 
 def _ensure_file(path: Path, *, create: bool) -> None:

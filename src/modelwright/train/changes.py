@@ -14,7 +14,7 @@ from modelwright.project.model import SqlSource
 from modelwright.project.sources import SAMPLE, SYNTHETIC
 from modelwright.store.records import VersionRecord
 from modelwright.train import recipe
-from modelwright.train.fingerprint import environment, md5_of, shaping, sources
+from modelwright.train.fingerprint import combined, environment, images_of, md5_of, shaping, sources
 
 _NAMED = 4
 
@@ -34,7 +34,7 @@ def changes_since(record: VersionRecord, project: Project, work_dir: Path) -> li
     """
     kept = recipe.read(work_dir, record.number)
     return [
-        *_of_data(record, project),
+        *_of_data(record, project, kept),
         *([] if kept is None else _of_file(kept, project)),
         *([] if kept is None else _of_features(recipe.folder_of(work_dir, record.number), project)),
         *changed_libraries(record.environment, environment()),
@@ -50,9 +50,13 @@ def changed_libraries(then: Mapping[str, str], now: Mapping[str, str]) -> Iterat
             yield f"{name} {before}, {f'is {found}' if found else 'is not installed'} now"
 
 
-def _of_data(record: VersionRecord, project: Project) -> Iterator[str]:
+def _of_data(record: VersionRecord, project: Project, kept: recipe.Recipe | None) -> Iterator[str]:
     md5 = md5_of(project)
     if md5 and md5 != record.dataset_md5:
+        digests = [] if kept is None else [source.md5 for source in kept.sources]
+        if digests and combined(digests, images=images_of(digests, project)) == md5:
+            yield "image files that the rows point to changed"
+            return
         yield f"the data changed ({', '.join(_name(source) for source in sources(project))})"
     elif not md5:
         far = [_name(source) for source in sources(project) if _is_far(source)]

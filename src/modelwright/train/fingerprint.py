@@ -9,11 +9,12 @@ import hashlib
 import importlib.metadata
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from modelwright import __version__
+from modelwright.data.image_files import images_md5
 from modelwright.data.version import dataset_md5
 from modelwright.project.load import Project
 from modelwright.project.model import SqlSource
@@ -66,7 +67,7 @@ def fingerprint(project: Project) -> str:
 
 
 def md5_of(project: Project) -> str:
-    """The content hash of the project's data as it is now; empty where ``fingerprint`` is.
+    """The content hash of the project's data as it is now, images included; empty where ``fingerprint`` is.
 
     Raises:
         ModelwrightError: The data cannot be read.
@@ -77,7 +78,18 @@ def md5_of(project: Project) -> str:
         if path is None or not path.exists():
             return ""
         digests.append(dataset_md5(path, cache=project.working if project.working.is_dir() else None))
-    return combined(digests)
+    return combined(digests, images=images_of(digests, project))
+
+
+def images_of(digests: list[str], project: Project, files: Iterable[Path] | None = None) -> str:
+    """One content hash for the images that the rows of sources point to; empty without any.
+
+    Args:
+        digests: Of the sources.
+        project: Whose.
+        files: The images, where they were read; by default those that a training read from these sources.
+    """
+    return images_md5(combined(digests), project_dir=project.directory, working=project.working, files=files)
 
 
 def fingerprint_of(project: Project, md5: str, *, libraries: Mapping[str, str] | None = None) -> str:
@@ -137,8 +149,9 @@ def sources(project: Project) -> list[str | SqlSource]:
     return found
 
 
-def combined(digests: list[str]) -> str:
-    """One content hash for several sources; a single one stands for itself."""
+def combined(digests: list[str], *, images: str = "") -> str:
+    """One content hash for several sources and the images they point to; a single one stands for itself."""
+    digests = [*digests, images] if images else digests
     if len(digests) == 1:
         return digests[0]
     return hashlib.md5("\n".join(digests).encode(), usedforsecurity=False).hexdigest()

@@ -12,6 +12,7 @@ import numpy as np
 from modelwright.bundle.background import drawn
 from modelwright.bundle.derive import python_rows
 from modelwright.bundle.encode import Encoder
+from modelwright.bundle.pictures import Picture
 from modelwright.data.arrays import ColumnArrays, column_arrays, strings, target_values
 from modelwright.data.load import Loaded, materialise, read_table
 from modelwright.data.pictures import as_sent, image_folders
@@ -65,6 +66,7 @@ class Prepared:
         looked_up: Those of the features that are looked up when a request comes.
         summary: About the data, for a report.
         background: The training rows that are kept with the bundle (``bundle.background``).
+        image_files: The files of the images that the rows point to.
     """
 
     part: Part
@@ -82,6 +84,7 @@ class Prepared:
     summary: dict[str, Any]
     background: ColumnArrays
     looked_up: tuple[str, ...] = ()
+    image_files: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -158,7 +161,13 @@ def prepare(dataset: Dataset, part: Part, project: Project, progress: Progress) 
         summary=_summary(dataset, found, sides, encoder),
         looked_up=found.looked_up,
         background=Rows(found.columns, drawn(sides.train, part.data.split.seed)).kept(),
+        image_files=_image_files(found),
     )
+
+
+def _image_files(found: Modelled) -> tuple[Path, ...]:
+    cells = (cell for values in found.pictures.values() for cell in values.tolist())
+    return tuple({cell.path for cell in cells if isinstance(cell, Picture) and cell.path is not None})
 
 
 def _with_strangers(found: Modelled, train: np.ndarray) -> None:

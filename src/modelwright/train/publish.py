@@ -23,7 +23,7 @@ from modelwright.store.ports import Store
 from modelwright.store.records import Decision, Verdict, VersionRecord
 from modelwright.train import recipe
 from modelwright.train.aliases import follow
-from modelwright.train.fingerprint import combined, environment, fingerprint_of
+from modelwright.train.fingerprint import combined, environment, fingerprint_of, images_of
 from modelwright.train.gate import Judged, judge
 from modelwright.train.git import commit_of
 from modelwright.train.outcome import ModelOutcome, Outcome
@@ -64,11 +64,11 @@ class Publisher:
     started: float
     compare: bool = True
     commit: str = field(init=False)
-    dataset_md5: str = field(init=False)
+    dataset_md5: str = field(init=False, default="")
+    images: str = field(init=False, default="")
 
     def __post_init__(self) -> None:
         self.commit = commit_of(self.project.directory)
-        self.dataset_md5 = combined([source.md5 for source in self.sources])
 
     def publish(self, models: Sequence[Made], *, release: bool, actor: str) -> Outcome:
         """All steps from judging on.
@@ -78,6 +78,10 @@ class Publisher:
             StorageFailure: The disk refused; the version is not registered.
             StoreUnavailable: The store did.
         """
+        files = [path for made in models for path in made.prepared.image_files]
+        md5s = [source.md5 for source in self.sources]
+        self.images = images_of(md5s, self.project, files)
+        self.dataset_md5 = combined(md5s, images=self.images)
         self.progress.stage(Stage.JUDGE)
         decision = self._judge(models)
         self.progress.stage(Stage.TRACK)
@@ -227,6 +231,7 @@ class Publisher:
             self.project,
             version=version,
             sources=self.sources,
+            images=self.images,
             git_commit=self.commit,
             libraries=origin.libraries,
         )

@@ -56,6 +56,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
         project, version: Whose it is.
         file: The project file, defaults spelt out.
         sources: The data, in the order of the project's sources.
+        images: One content hash of the images that the rows point to, which DVC does not keep.
         git_commit: Of the project at training; empty outside git.
         libraries: Versions of Python and of what shapes a model.
         machine: Kind of processor and system: results of floating point may differ between kinds.
@@ -69,6 +70,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     git_commit: str
     libraries: dict[str, str]
     machine: str
+    images: str = ""
 
 
 def folder_of(work_dir: Path, version: int) -> Path:
@@ -101,6 +103,7 @@ def write(
     sources: Sequence[Source],
     git_commit: str,
     libraries: dict[str, str],
+    images: str = "",
 ) -> None:
     """Keep what ``version`` is made from.
 
@@ -116,6 +119,7 @@ def write(
         git_commit=git_commit,
         libraries=libraries,
         machine=machine(),
+        images=images,
     )
     doing = "keeping what the version was made from"
     code = project.features_path

@@ -31,7 +31,7 @@ from modelwright.store.ports import Store
 from modelwright.store.records import VersionRecord
 from modelwright.train import recipe
 from modelwright.train.changes import changed_libraries
-from modelwright.train.fingerprint import combined, environment, fingerprint_of, sources
+from modelwright.train.fingerprint import combined, environment, fingerprint_of, images_of, sources
 from modelwright.train.package import Origin, contents
 from modelwright.train.parts import Part, parts_of
 from modelwright.train.prepare import Dataset
@@ -78,12 +78,14 @@ class Making:
         rows: The data, by the project's source.
         origin: Where all that was taken from, for people.
         machine: Kind of processor and system it was trained on; empty if nobody noted it.
+        images: Content hash of the images that its rows point to; empty without any.
     """
 
     project: Project
     rows: Mapping[str, Source]
     origin: str
     machine: str
+    images: str = ""
 
 
 def reproduce(
@@ -164,12 +166,12 @@ def making_of(project: Project, record: VersionRecord, settings: Settings, place
         lines={},
     )
     rows = {str(source): each for source, each in zip(sources(again), kept.sources, strict=True)}
-    if combined([each.md5 for each in kept.sources]) != record.dataset_md5:
+    if combined([each.md5 for each in kept.sources], images=kept.images) != record.dataset_md5:
         raise RecipeInvalid(
             f"The recipe kept for version {record.number} names other data than the version itself.",
             "It belongs to another version of that number: restore the right one from a backup.",
         )
-    return Making(again, rows, "what was kept at the training", kept.machine)
+    return Making(again, rows, "what was kept at the training", kept.machine, kept.images)
 
 
 def read_again(making: Making, project: Project) -> Read:
@@ -229,6 +231,9 @@ def _changed(making: Making, record: VersionRecord, project: Project) -> Iterato
     yield from changed_libraries(record.environment, environment())
     if making.machine and making.machine != recipe.machine():
         yield f"the machine was {making.machine}, is {recipe.machine()} now"
+    md5s = [each.md5 for each in making.rows.values()]
+    if making.images and images_of(md5s, project) != making.images:
+        yield "image files that the rows point to have changed, of which only today's are there"
     for name in _own_candidates(making.project):
         yield f"the candidate '{name}' is code of its own package, of which only today's is there"
     placed = dataclasses.replace(making.project, directory=project.directory)  # where encoders lie

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import onnx
 import pytest
@@ -35,6 +36,7 @@ PIECES = (
     "##s",
     "cat",
 )
+INT32 = TensorProto.INT32
 TOKENISER = WordPiece(vocabulary=PIECES)
 
 
@@ -70,15 +72,20 @@ def test_any_text_has_numbers(text: str) -> None:
     assert 2 <= len(numbers) <= TOKENISER.longest and all(0 <= one < len(PIECES) for one in numbers)
 
 
-def piece_encoder(path: Path, *, averaged: bool = False) -> Path:
+def piece_encoder(path: Path, *, averaged: bool = False, element: int = INT64, positions: int = 0) -> Path:
     """A graph that looks each piece up in a table of numbers, one output a token or one a text."""
     graph = Graph()
-    numbers = graph.input("input_ids", INT64, ["n", "tokens"])
-    mask = graph.input("attention_mask", INT64, ["n", "tokens"])
+    numbers = graph.input("input_ids", element, ["n", "tokens"])
+    mask = graph.input("attention_mask", element, ["n", "tokens"])
     table = np.random.default_rng(0).normal(size=(len(PIECES), 4)).astype(np.float32)
     found = graph.add("Gather", graph.const(table), numbers, axis=0)
     weight = graph.cast(graph.add("Unsqueeze", mask, graph.const([2], np.int64)), FLOAT)
     found = graph.add("Mul", found, weight)
+    if positions:  # as encoders that number the places of tokens do
+        places = graph.add("Gather", graph.add("Shape", numbers), graph.const(1, np.int64), axis=0)
+        every = graph.add("Range", graph.const(0, np.int64), places, graph.const(1, np.int64))
+        zeros = graph.const(np.zeros((positions, 4), np.float32))
+        found = graph.add("Add", found, graph.add("Gather", zeros, every, axis=0))
     if averaged:
         found = graph.add("ReduceMean", found, axes=[1], keepdims=0)
     graph.output(found, "features", FLOAT, ["n", 4] if averaged else ["n", "tokens", 4])
@@ -137,10 +144,52 @@ def test_a_tokenizer_json_is_read(tmp_path: Path) -> None:
     assert tokeniser is not None and tokeniser.vocabulary == PIECES and tokeniser.longest == 128
 
 
+def test_files_beside_the_vocabulary_are_read(tmp_path: Path) -> None:
+    """How many tokens are looked at, and whether upper case matters."""
+    path = piece_encoder(tmp_path / "one.onnx")
+    path.with_name("sentence_bert_config.json").write_text('{"max_seq_length": 12, "do_lower_case": false}')
+    path.with_name("tokenizer_config.json").write_text('{"do_lower_case": false}')
+    tokeniser = given_sentence_encoder("title", path).column.tokeniser
+    assert tokeniser is not None and (tokeniser.longest, tokeniser.lower) == (12, False)
+    path.with_name("tokenizer_config.json").write_text("{not json")
+    with pytest.raises(EncoderInvalid, match="not understood"):
+        given_sentence_encoder("title", path)
+
+
+def test_an_encoder_of_few_tokens_is_found_out(tmp_path: Path) -> None:
+    """A short text goes through it; the longest one that may come does not, and is tried before training."""
+    path = piece_encoder(tmp_path / "one.onnx", positions=32)
+    with pytest.raises(EncoderInvalid, match="fails on a text as long as it may be"):
+        given_sentence_encoder("title", path)
+    path.with_name("sentence_bert_config.json").write_text('{"max_seq_length": 32}')
+    assert given_sentence_encoder("title", path).column.width == 4
+
+
+def test_numbers_may_be_of_32_bits(tmp_path: Path) -> None:
+    """Some exports take int32; features are the same."""
+    (tmp_path / "a").mkdir()
+    wide = given_sentence_encoder("title", piece_encoder(tmp_path / "wide.onnx"))
+    narrow = given_sentence_encoder("title", piece_encoder(tmp_path / "a" / "narrow.onnx", element=INT32))
+    assert narrow.column.element == "int32"
+    np.testing.assert_array_equal(wide.features("the cats!"), narrow.features("the cats!"))
+
+
+def test_columns_and_bundles_share_an_encoder(tmp_path: Path) -> None:
+    """One session for the same bytes; it goes with the last that uses it, and bytes are not kept."""
+    schema = TableSchema(columns=tuple(Column(name=name, kind=Kind.TEXT) for name in ("title", "more")))
+    path = piece_encoder(tmp_path / "one.onnx")
+    runners = [given_sentence_encoder(name, path) for name in ("title", "more")]
+    columns = {name: np.array(["the cat"], dtype=object) for name in ("title", "more")}
+    encoder = Encoder.fit(schema, columns, runners=runners)
+    again = msgspec.json.decode(msgspec.json.encode(encoder), type=Encoder)
+    again.equip_from(encoder.graphs)
+    sessions = [each._session for each in (*runners, *again._runners.values())]
+    assert all(session is sessions[0] for session in sessions)
+    assert set(again.graphs.values()) == {b""}
+
+
 def test_training_serving_and_a_saved_encoder_agree(tmp_path: Path) -> None:
     """A missing text is zeros; the JSON form with the graph's bytes gives the same numbers."""
-    import msgspec
-
     schema = TableSchema(columns=(Column(name="title", kind=Kind.TEXT, nullable=True),))
     columns = {"title": np.array(["the cat", "", "unaffable!"], dtype=object)}
     runner = given_sentence_encoder("title", piece_encoder(tmp_path / "one.onnx"))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from modelwright.project.load import check, load
-from modelwright.project.sources import is_path
+from modelwright.project.sources import is_path, settled
 from modelwright.project.write import FILE
 
 
@@ -64,6 +64,26 @@ def test_mistakes_are_told(tmp_path: Path, source: str, key: str, problem: str) 
     found = check(project(tmp_path, source))
     assert [(each.key, each.line) for each in found] == [(key, 3)]
     assert problem in found[0].problem
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["[a.csv, 'b c.csv']", "\n    - a.csv   # one\n    - b c.csv\n\n", "\n  # first\n  - a.csv\n  - b c.csv"],
+)
+def test_a_list_is_settled(tmp_path: Path, source: str) -> None:
+    """One source stays, and every other key as it was."""
+    file = project(tmp_path, source) / FILE
+    for text in (file.read_text(), file.read_text().replace("  target: y\n", "") + "task: clustering\n"):
+        file.write_text(settled(text, "b c.csv"))
+        found = load(tmp_path)
+        assert found.file.data.source == "b c.csv" and "a.csv" not in file.read_text()
+        assert found.name == "shop" and found.file.data.target in ("y", None)
+
+
+def test_a_single_source_stays(tmp_path: Path) -> None:
+    """To the letter."""
+    text = (project(tmp_path, "a.csv  # mine") / FILE).read_text()
+    assert settled(text, "a.csv") == text
 
 
 def test_what_is_a_path() -> None:

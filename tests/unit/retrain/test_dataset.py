@@ -153,6 +153,32 @@ def test_a_clustering_meets_the_champion_by_its_silhouette(tmp_path):
     assert numbers["rows"] >= 20
 
 
+def test_a_clustering_takes_up_rows_that_were_sent(tmp_path):
+    """They need no truth; they are in the new dataset version, and among the rows of its duel."""
+    generator = np.random.default_rng(0)
+    centre = generator.integers(0, 3, 300) * 4.0
+    spread = generator.normal(0, 0.5, (2, 300))
+    table = pa.table({"x": centre + spread[0], "y": centre + spread[1]})
+    pa_csv.write_csv(table.slice(0, 200), tmp_path / "data.csv")
+    (tmp_path / "project.yaml").write_text(
+        "name: groups\ntask: clustering\ndata: {source: data.csv}\ntrain: {candidates: [kmeans]}\n"
+    )
+    project = load(tmp_path)
+    settings = resolve(project, environ={})
+    with open_store(path=project.working / "store.db") as store:
+        assert train_project(project, store=store, settings=settings).released
+        for row in table.slice(200).to_pylist():
+            store.samples.add("groups", row, None)
+        store.jobs.add("groups", trigger="new_samples", reason="100 rows")
+        job = store.jobs.take("groups", "me", seconds=60)
+        assert run_job(project, settings, store, job) is JobState.PROMOTED
+        note = read_note(settings.work_dir, job.id)
+        assert (note.base_rows, len(note.ids)) == (200, 100)
+        (told,) = store.events.list("groups", kind="duel_rows")
+        assert store.samples.pending("groups") == 0
+    assert any(id.startswith("sample:") for id in told.data["rows"]["model"])
+
+
 def test_a_class_that_is_new_is_learned_and_counts_in_the_duel(served):
     """The champion never answers it and is measured on its rows all the same, so the challenger leads."""
     served.again(new_classes=True, proof="not_worse")

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from modelwright.bundle.read import BundleInvalid
 from modelwright.monitor.due import due, new_rows
 from modelwright.monitor.thresholds import effective
 from modelwright.project.load import load
@@ -174,6 +175,11 @@ def test_a_version_waits_for_a_person_where_the_project_says_so(served):
     assert former(served.store, "shop") is None
     with pytest.raises(NothingToRollBack):
         roll_back(served.store, "shop", served.settings, version=None, reason="no", actor="ann")
+    bundle = served.settings.work_dir / served.store.versions.get("shop", 2).bundle
+    bundle.rename(bundle.with_name("elsewhere"))
+    with pytest.raises(BundleInvalid, match="bundle of version 2 is gone"):
+        roll_back(served.store, "shop", served.settings, version=2, reason="no", actor="ann")
+    assert served.store.releases.current("shop").version == 1
 
 
 def test_labels_of_predictions_are_taken_up_too(served):

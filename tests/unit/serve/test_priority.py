@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from modelwright.serve import priority
+
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="these are requests to Linux")
 GROUP = Path("/proc/self/autogroup")
 
@@ -35,17 +37,36 @@ def test_a_session_of_its_own_becomes_as_nice_as_its_process() -> None:
     if not GROUP.exists():
         pytest.skip("this kernel does not group processes by session")
     told = said(
-        f"priority.step_back(10)\nprint(os.getpriority(os.PRIO_PROCESS, 0), open('{GROUP}').read(), sep='|')"
+        "os.nice(3)\npriority.step_back(10)\n"
+        f"print(os.getpriority(os.PRIO_PROCESS, 0), open('{GROUP}').read(), sep='|')"
     )
     niceness, _, group = told.partition("|")
-    assert int(niceness) == group_of(group) == os.getpriority(os.PRIO_PROCESS, 0) + 10
+    assert int(niceness) == group_of(group) == max(10, os.getpriority(os.PRIO_PROCESS, 0))
+
+
+def test_who_starves_comes_back_to_the_front() -> None:
+    """A training on a machine that is busy for long ends as well: its session steps forward."""
+    if not GROUP.exists():
+        pytest.skip("this kernel does not group processes by session")
+    told = said(
+        "priority.step_back(10)\npriority.starved = lambda ran, waited: True\n"
+        f"priority.insist(5, every=0.2)\nprint(open('{GROUP}').read())"
+    )
+    assert group_of(told) == 0
+
+
+def test_waiting_for_a_core_most_of_the_time_is_starving() -> None:
+    """Sharing a core fairly is not, nor is having nothing to do."""
+    assert priority.starved(ran=1, waited=10)
+    assert not priority.starved(ran=10, waited=30)
+    assert not priority.starved(ran=0, waited=0)
 
 
 def test_a_shared_session_is_left_as_it_is() -> None:
     """Whoever else is in the session did not ask to step back."""
     before = GROUP.read_text() if GROUP.exists() else ""
     told = said("priority.step_back(3)\nprint(os.getpriority(os.PRIO_PROCESS, 0))", own_session=False)
-    assert int(told) == os.getpriority(os.PRIO_PROCESS, 0) + 3
+    assert int(told) == max(3, os.getpriority(os.PRIO_PROCESS, 0))
     assert (GROUP.read_text() if GROUP.exists() else "") == before
 
 

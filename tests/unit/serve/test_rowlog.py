@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import base64
+from pathlib import Path
+
+import pytest
 
 from modelwright.bundle.pictures import blank, data_url, is_reference, reference
 from modelwright.schema.columns import Column, Kind, TableSchema
@@ -66,3 +69,16 @@ def _bytes_of_blank() -> str:
     from modelwright.bundle import pictures
 
     return pictures._PIXEL
+
+
+def test_images_are_kept_where_the_project_asks(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The file appears beside the name; a disk that refuses costs the picture and not the answer."""
+    keep = RowLog.fitting(SCHEMA, str(tmp_path / "images"))
+    assert keep is not None
+    assert keep({"photo": PLAIN}) == logged({"photo": PLAIN})
+    (file,) = (tmp_path / "images").iterdir()
+    assert file.read_bytes() == IMAGE and file.suffix == ".jpg"
+    (tmp_path / "full").write_text("in the way")
+    refused = RowLog.fitting(SCHEMA, str(tmp_path / "full"))
+    assert refused is not None and refused({"photo": PLAIN}) == logged({"photo": PLAIN})
+    assert "is not kept" in caplog.text

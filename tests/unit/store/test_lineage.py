@@ -52,6 +52,29 @@ def test_what_is_missing_is_none():
     assert trace(store, "fraud", "a") is None
 
 
+def test_the_features_looked_up_are_told():
+    """The generation an answer names: live, taken over by another one, or known of by its number only."""
+    store = filled()
+    answer = {"prediction": 1, "features_generation": 0}
+    for generation, as_of in enumerate(("2016-12-30", "2016-12-31"), 1):
+        kept = store.online.replace("iris", ["a"], {"ann": (1.0,)}, as_of=as_of, digest=as_of)
+        data = {"generation": kept.sequence, "keys": kept.keys, "as_of": as_of}
+        store.events.add("iris", "features", "brought", data)
+        outputs = answer | {"features_generation": kept.sequence}
+        store.predictions.add([prediction(f"p{generation}", outputs=outputs)])
+    store.predictions.add([prediction("lost", outputs=answer | {"features_generation": 77})])
+    first, second = (trace(store, "iris", id).features for id in ("p1", "p2"))
+    assert (first.as_of, first.keys, first.live) == ("2016-12-30", 1, False)
+    assert (second.as_of, second.keys, second.live) == ("2016-12-31", 1, True)
+    assert first.written is not None and second.number > first.number
+    lost = trace(store, "iris", "lost").features
+    assert (lost.number, lost.live, lost.written) == (77, False, None)
+    shown = document(trace(store, "iris", "p1"))["lineage"]["features"]
+    assert (shown["number"], shown["live"]) == (first.number, False)
+    store.predictions.add([prediction("plain")])
+    assert trace(store, "iris", "plain").features is None
+
+
 def test_the_release_is_the_one_of_that_time():
     """A version that was live twice answers by the release that was there then, however many came since."""
     store = filled()

@@ -7,9 +7,11 @@ import os
 import signal
 from contextlib import closing, suppress
 
+import pytest
 from sqlalchemy import text
 
 from modelwright.store.engine import open_store
+from modelwright.store.errors import StoreNotWritable
 from modelwright.store.sqlite import open_sqlite
 from modelwright.testing.factories import predictions
 
@@ -59,3 +61,17 @@ def test_a_killed_writer_leaves_whole_batches(tmp_path):
         count = store.predictions.count("iris")
     assert count % 100 == 0
     assert count >= acknowledged * 100
+
+
+def test_a_store_that_nobody_may_change_can_be_read(tmp_path, monkeypatch):
+    """In a read-only folder what is stored is told and writing is refused in words; nothing appears."""
+    path = tmp_path / "store.db"
+    with open_store(path=path) as store:
+        store.events.add("iris", "noted", "Something.", {})
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda place, mode: mode != os.W_OK and access(place, mode))
+    with open_store(path=path) as store:
+        assert [event.kind for event in store.events.list("iris")] == ["noted"]
+        with pytest.raises(StoreNotWritable, match=r"can only be read.*MODELWRIGHT_WORK_DIR"):
+            store.events.add("iris", "noted", "More.", {})
+    assert [file.name for file in tmp_path.iterdir()] == ["store.db"]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _ANSWERS = 6
 _BAR = 24
+_ROUTES = 12
 _REQUESTS = "modelwright_requests_total"
 _DURATION = "modelwright_request_duration_seconds"
 
@@ -31,6 +32,7 @@ def facts(between: Between) -> dict[str, Any]:
         "p99": between.quantile(_DURATION, 0.99),
         "routes": list(_routes(between)),
         "log_bytes": after.sum("modelwright_log_journal_bytes"),
+        "log_waiting_bytes": after.sum("modelwright_log_waiting_bytes"),
         "log_segments": after.sum("modelwright_log_segments"),
         "processes": list(_processes(between)),
     }
@@ -84,9 +86,11 @@ def view(found: dict[str, Any], url: str, *, now: float | None = None) -> Render
     parts: list[RenderableType] = [_head(found, url, now or time.time()), Text("")]
     for model in found["models"]:
         parts += [_model_line(model), *_answer_lines(model), Text("")]
-    parts += [_route_table(found["routes"]), Text(""), _process_table(found["processes"]), Text("")]
-    waiting = f"{size(found['log_bytes'])} in {found['log_segments']:.0f} segments"
-    parts.append(Text.assemble(("prediction log on its way to the store: ", "dim"), waiting))
+    parts += [*_route_lines(found["routes"]), Text(""), _process_table(found["processes"]), Text("")]
+    waiting = found["log_waiting_bytes"]
+    held = f"{size(found['log_bytes'])} in {found['log_segments']:.0f} segments"
+    late = (f", {size(waiting)} wait for the store", "bold yellow") if waiting else ""
+    parts.append(Text.assemble(("journals of the prediction log: ", "dim"), held, late))
     return Group(*parts)
 
 
@@ -143,6 +147,16 @@ def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     from modelwright.cli.terminal import plain_table
 
     return plain_table(titles, rows, right=titles[1:])
+
+
+def _route_lines(routes: Sequence[dict[str, Any]]) -> Iterator[Any]:
+    """Routes that are asked now, the busiest first; the others are only counted."""
+    from rich.text import Text
+
+    busy = [row for row in routes if row["requests"] > 0][:_ROUTES]
+    yield _route_table(busy) if busy else Text("no requests now", style="dim")
+    if len(busy) < len(routes):
+        yield Text(f"and {len(routes) - len(busy)} more routes{' that are quiet' * bool(busy)}", style="dim")
 
 
 def _route_table(routes: Sequence[dict[str, Any]]) -> Table:

@@ -73,7 +73,7 @@ def api_health() -> dict[str, Any]:
                 5,
             ),
             Panel("p99", ((_quantile(0.99), "p99"),), "s", "stat", 5),
-            Panel("Log on its way", ((f"sum({_now('log_journal_bytes')})", ""),), "bytes", "stat", 5),
+            Panel("Log waiting", ((f"sum({_now('log_waiting_bytes')})", "waiting"),), "bytes", "stat", 5),
         ],
         [
             Panel("Requests by route", ((_rate(_REQUESTS, "route"), "{{route}}"),), "reqps", width=12),
@@ -115,9 +115,10 @@ def api_health() -> dict[str, Any]:
         [
             Panel(
                 "Undelivered predictions",
-                ((_now("log_journal_bytes"), "{{instance}}"),),
+                ((_now("log_waiting_bytes"), "{{instance}}"),),
                 "bytes",
                 width=12,
+                words="Full segments of the journals; what a worker writes to now is not counted.",
                 low=0,
             ),
             Panel("Segments of the log", ((_now("log_segments"), "{{instance}}"),), width=6, low=0),

@@ -32,6 +32,7 @@ class MonitoringSettings:
         alertmanager: ``host:port``.
         prometheus: Address of Prometheus, for Grafana.
         interval: Between two scrapes, in Prometheus's words.
+        docs: Where this documentation is served, for links from alerts to what is to be done; "" for none.
         key_file, retrain_key_file: Files with the keys of Prometheus and Alertmanager; "" for none.
         error_rate: Share of failing requests that wakes somebody.
         latency: Seconds of the 99th percentile.
@@ -53,6 +54,7 @@ class MonitoringSettings:
     interval: str = "15s"
     key_file: str = ""
     retrain_key_file: str = ""
+    docs: str = ""
     error_rate: float = 0.01
     latency: float = 0.25
     log_bytes: int = 64_000_000
@@ -72,7 +74,7 @@ class MonitoringSettings:
                 raise MonitoringInvalid(
                     f"'{duration}' is no length of time for Prometheus.", "Write it like 15s, 5m or 1h."
                 )
-        for path in (self.key_file, self.retrain_key_file, self.prometheus):
+        for path in (self.key_file, self.retrain_key_file, self.prometheus, self.docs):
             if _AWKWARD.search(path):
                 raise MonitoringInvalid(f"{path!r} holds quotes or blanks.", "Choose another place.")
 

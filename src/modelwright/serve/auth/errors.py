@@ -70,8 +70,9 @@ class Exposed(ModelwrightError):
     def __init__(self, host: str) -> None:
         super().__init__(
             f"Listening on '{host}' lets other machines in, and authentication is off.",
-            "Turn it on with --auth keys (make one with 'modelwright keys create') or --auth oidc, listen on "
-            "127.0.0.1, or say --insecure if something in front of this server keeps strangers away.",
+            "Turn it on with MODELWRIGHT_AUTH=keys (make one with 'modelwright keys create') or "
+            "MODELWRIGHT_AUTH=oidc, listen on 127.0.0.1, or give 'modelwright serve' --insecure if something "
+            "in front of this server keeps strangers away.",
         )
 
 

@@ -51,6 +51,7 @@ def _environment() -> Environment:
         "seconds": seconds,
         "instant": instant,
         "ago": ago,
+        "metric": metric,
         "shown": shown,
         "pretty": pretty,
     }
@@ -72,6 +73,27 @@ def figure(value: float | None, digits: int = 4) -> str:
         return f"{value:,.0f}".replace(",", "\u202f")
     text = f"{value:.{digits}g}" if abs(value) >= 1 else f"{value:.{digits}f}"
     return text.rstrip("0").rstrip(".") if "." in text and "e" not in text else text
+
+
+_METRICS = {
+    "brier": "Brier score",
+    "calinski_harabasz": "Calinski-Harabasz",
+    "davies_bouldin": "Davies-Bouldin",
+    "f1": "F1",
+    "mae": "MAE",
+    "mape": "MAPE",
+    "mcc": "MCC",
+    "r2": "R²",
+    "rmse": "RMSE",
+    "roc_auc": "ROC AUC",
+}
+
+
+def metric(name: str) -> str:
+    """A metric as its field writes it; of one of several models, which."""
+    model, _, metric = name.rpartition(".")
+    words = _METRICS.get(metric, metric.replace("_", " "))
+    return f"{model}: {words}" if model else words
 
 
 def percent(share: float | None) -> str:

@@ -14,6 +14,8 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from modelwright import __version__
+from modelwright.bundle.kept import FOLDER as IMAGES
+from modelwright.bundle.kept import KeptPictures
 from modelwright.errors import ModelwrightError
 from modelwright.serve.auth.principal import ADMIN, PREDICT, READ
 from modelwright.serve.dashboard import (
@@ -31,6 +33,7 @@ from modelwright.serve.dashboard.actions import ACTIONS, Action, Wish, refused_b
 from modelwright.serve.dashboard.door import HOME, Door, SignInNeeded, Visitor, safe_next, to_sign_in
 from modelwright.serve.dashboard.house import House, Room, room_called
 from modelwright.serve.dashboard.pages import Look, Page
+from modelwright.serve.dashboard.snippets import snippets
 from modelwright.serve.errors import NotFound, ServeError
 
 if TYPE_CHECKING:
@@ -177,11 +180,14 @@ class Dashboard:
         form = await request.form(max_fields=5_000, max_files=100, max_part_size=self._house.most_bytes)
         self._door.check(request, visitor, str(form.get("csrf", "")))
         deployment = room.deployment
-        row = await tryit.row_of(form, deployment)
+        filled = await tryit.filled_in(form, deployment)
+        row = filled.row
         tried = await tryit.ask(self._house, room, row, visitor.name)
         explained = await self._explained(deployment, row) if tried.status < 400 else None
         url = f"{request.url.scheme}://{request.url.netloc}"
-        code = tryit.snippets(url, room, row, several=len(self._house.rooms()) > 1, keys=self._house.gate.on)
+        code = snippets(
+            url, room, row, filled.files, several=len(self._house.rooms()) > 1, keys=self._house.gate.on
+        )
         values = {
             "tried": tried,
             "code": code,
@@ -199,6 +205,7 @@ class Dashboard:
             title="Try it",
             fields=tryit.fields(deployment, row),
             label_names=[],
+            **tryit.LIMITS,
             **values,
         )
 
@@ -217,7 +224,11 @@ class Dashboard:
         ]
         if record is None or not loaded:
             raise NotFound("The version that answered this is not loaded here.")
-        explained = await self._explained(loaded[0], record.inputs)
+        row = record.inputs
+        if room.work_dir is not None:
+            kept = KeptPictures(room.work_dir / IMAGES)
+            row = await asyncio.to_thread(kept.restored, row, loaded[0].inputs)
+        explained = await self._explained(loaded[0], row)
         return await self._rendered("parts/explanation.html", visitor, room, explained=explained)
 
     async def _explained(self, deployment: Any, row: Any) -> Any:

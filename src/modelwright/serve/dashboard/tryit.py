@@ -6,7 +6,6 @@ import asyncio
 import base64
 import json
 import math
-import shlex
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +13,7 @@ import msgspec
 from starlette.datastructures import FormData, UploadFile
 
 from modelwright.bundle.answers import label_names
+from modelwright.bundle.pictures import KINDS_IN_WORDS, MOST_BYTES
 from modelwright.schema.columns import Column, Kind, Scalar
 from modelwright.serve.asks import Ask
 from modelwright.serve.dashboard.house import House, Room
@@ -24,7 +24,10 @@ from modelwright.serve.wires import PREDICT
 
 _NUMBERS = frozenset({Kind.NUMERIC, Kind.INTEGER})
 _MOST_CHOICES = 200
-_LONGEST_SHOWN = 2_000
+_UNNAMED = "picture.jpg"
+
+LIMITS = {"most_bytes": MOST_BYTES, "image_kinds": KINDS_IN_WORDS}
+"""What the form says of files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,7 @@ def view(look: Look) -> dict[str, Any]:
     """The empty form, filled with the bundle's example."""
     deployment = look.room.deployment
     return {
+        **LIMITS,
         "deployment": deployment,
         "fields": [] if deployment is None else fields(deployment),
         "models": [] if deployment is None else deployment.bundle.manifest.models,
@@ -81,18 +85,33 @@ def example_row(deployment: Deployment) -> dict[str, Any]:
     return row if isinstance(row, dict) else {}
 
 
-async def row_of(form: FormData, deployment: Deployment) -> dict[str, Any]:
-    """What was filled in, by column; an empty input is a missing value."""
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """What was filled in.
+
+    Attributes:
+        row: By column; an empty input is a missing value.
+        files: What the files of image columns are called.
+    """
+
+    row: dict[str, Any]
+    files: dict[str, str]
+
+
+async def filled_in(form: FormData, deployment: Deployment) -> Filled:
+    """The row of a form."""
     row: dict[str, Any] = {}
+    files: dict[str, str] = {}
     for place, column in enumerate(deployment.inputs):
         value = form.get(f"field-{place}")
         if isinstance(value, UploadFile):
             data = await value.read()
             if data:
                 row[column.name] = base64.b64encode(data).decode()
+                files[column.name] = value.filename or _UNNAMED
         elif isinstance(value, str) and value.strip():
             row[column.name] = _typed(value, column)
-    return row
+    return Filled(row, files)
 
 
 def _typed(text: str, column: Column) -> Scalar:
@@ -156,57 +175,6 @@ async def ask(house: House, room: Room, row: dict[str, Any], client: str) -> Tri
     answered = await replied
     assert answered.reply is not None  # noqa: S101 - it is set before ``done`` is called
     return Tried(answered.reply.status, msgspec.json.decode(answered.reply.body), row)
-
-
-def snippets(url: str, room: Room, row: dict[str, Any], *, several: bool, keys: bool) -> dict[str, str]:
-    """The same request for a shell, Python and JavaScript.
-
-    Args:
-        url: Of the server, as the browser knows it.
-        room: Whose model.
-        row: What is asked.
-        several: Whether the server has several models, so that the path names one.
-        keys: Whether credentials are needed.
-    """
-    row = {name: _brief(value) for name, value in row.items()}
-    address = f"{url}/models/{room.name}/predict" if several else f"{url}/predict"
-    body = json.dumps({"features": row}, ensure_ascii=False)
-    nice = json.dumps({"features": row}, ensure_ascii=False, indent=2)
-    python = _python({"features": row})
-    header = ' \\\n  -H "X-API-Key: $MODELWRIGHT_KEY"' if keys else ""
-    python_key = ', "X-API-Key": os.environ["MODELWRIGHT_KEY"]' if keys else ""
-    script_key = ', "X-API-Key": key' if keys else ""
-    return {
-        "curl": (
-            f"curl {shlex.quote(address)}{header} \\\n"
-            f"  -H 'Content-Type: application/json' \\\n"
-            f"  -d {shlex.quote(body)}"
-        ),
-        "Python": (
-            f"import json{', os' if keys else ''}\nfrom urllib.request import Request, urlopen\n\n"
-            f"row = {python}\n"
-            f"request = Request(\n    {json.dumps(address)},\n    json.dumps(row).encode(),\n"
-            f'    {{"Content-Type": "application/json"{python_key}}},\n)\n'
-            f"print(json.load(urlopen(request)))"
-        ),
-        "JavaScript": (
-            f'const response = await fetch({json.dumps(address)}, {{\n  method: "POST",\n'
-            f'  headers: {{ "Content-Type": "application/json"{script_key} }},\n'
-            f"  body: JSON.stringify({nice}),\n}});\nconsole.log(await response.json());"
-        ),
-    }
-
-
-def _brief(value: Any) -> Any:
-    """A value as an example shows it: of a file's bytes, the beginning."""
-    long = isinstance(value, str) and len(value) > _LONGEST_SHOWN
-    return f"{value[:40]}… ({len(value):,} characters)" if long else value
-
-
-def _python(value: Any) -> str:
-    import pprint
-
-    return pprint.pformat(value, sort_dicts=False, width=88)
 
 
 def _field(place: int, column: Column, given: dict[str, Any]) -> Field:

@@ -106,10 +106,18 @@ def journals(root: Path) -> list[Path]:
 
 
 def backlog(root: Path) -> dict[str, int]:
-    """Segments under ``root`` and their bytes, with those delivered and not removed yet."""
-    sizes: list[int] = []
+    """Segments under ``root``, their bytes, and the bytes of those that wait to be delivered.
+
+    A segment has its full size from its beginning and is removed once it is delivered to its end, so
+    of the one a worker writes to nothing can be told, and all that lie before it wait.
+    """
+    told = {"segments": 0, "bytes": 0, "waiting": 0}
     for directory in journals(root):
-        for path in directory.glob("*.seg"):
+        sizes: list[int] = []
+        for path in sorted(directory.glob("*.seg")):
             with contextlib.suppress(FileNotFoundError):  # the keeper just removed it
                 sizes.append(path.stat().st_size)
-    return {"segments": len(sizes), "bytes": sum(sizes)}
+        told["segments"] += len(sizes)
+        told["bytes"] += sum(sizes)
+        told["waiting"] += sum(sizes[:-1])
+    return told

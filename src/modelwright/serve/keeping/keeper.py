@@ -9,7 +9,7 @@ import gc
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from modelwright.serve.keeping.retraining import Retraining
 from modelwright.serve.keeping.rollouts import Rollouts
 from modelwright.serve.keeping.stores import Stores
 from modelwright.serve.processes import announce
-from modelwright.serve.settings import Child, Word
+from modelwright.serve.settings import Child, Target, Word
 from modelwright.store.errors import StoreUnavailable
 
 logger = logging.getLogger(__name__)
@@ -135,6 +135,7 @@ class Keeper:
 
     def _prune(self) -> None:
         now = datetime.now(UTC)
+        _expire_images(self._settings.targets)
         days, rows = self._settings.keep_days, self._settings.keep_rows
         oldest = None if days is None else now - timedelta(days=days)
         for project in {target.project for target in self._settings.targets}:
@@ -148,6 +149,17 @@ class Keeper:
             waited = store.labels.prune_orphans(project, older_than=now - _ORPHANS_WAIT, keep=_ORPHANS)
             if waited:
                 logger.warning("Gave up %d labels of %s whose prediction never came", waited, project)
+
+
+def _expire_images(targets: Sequence[Target]) -> None:
+    for target in targets:
+        if target.images:
+            # Imported here: it takes NumPy, which a keeper without images to look after needs not load.
+            from modelwright.bundle.kept import KeptPictures
+
+            gone = KeptPictures(Path(target.images)).expire(target.images_seconds)
+            if gone:
+                logger.info("Removed %d old images that clients of %s sent", gone, target.project)
 
 
 def run_keeper(

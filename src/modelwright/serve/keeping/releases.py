@@ -107,6 +107,7 @@ class ReleaseWatch:
             released=release.released,
             shadow=self._challenger(target, release.settings.get("shadow")),
             canary=self._challenger(target, release.settings.get("canary")),
+            images=target.images,
         )
 
     def _challenger(self, target: Target, asked: object) -> Challenger | None:

@@ -41,7 +41,7 @@ def exposition(
         accept: The request's ``Accept``.
         run_dir: Where the boards lie.
         deployments: What is served.
-        backlog: Segments and bytes of the journals.
+        backlog: Of the journals, as ``journal.reader.backlog`` tells it.
         watched: What the store and the monitors say, by name; empty while the store is away.
     """
     registry = CollectorRegistry(auto_describe=False)
@@ -53,7 +53,7 @@ def exposition(
 
 def described(run_dir: Path) -> Iterator[Metric]:
     """Every metric there is, without a sample, for those who describe them."""
-    yield from _Boards(run_dir, {}, {"bytes": 0, "segments": 0}).collect()
+    yield from _Boards(run_dir, {}, {"bytes": 0, "segments": 0, "waiting": 0}).collect()
     yield from watched_families({})
 
 
@@ -75,10 +75,15 @@ class _Boards(Collector):
         yield from _processes(usages(self._run_dir))
 
     def _log(self) -> Iterator[Metric]:
-        waiting = GaugeMetricFamily(
-            "modelwright_log_journal_bytes", "Journals on disk that are not removed yet", unit="bytes"
+        held = GaugeMetricFamily(
+            "modelwright_log_journal_bytes", "Journals on disk, each worker's newest whole", unit="bytes"
         )
-        waiting.add_metric([], self._backlog["bytes"])
+        held.add_metric([], self._backlog["bytes"])
+        yield held
+        waiting = GaugeMetricFamily(
+            "modelwright_log_waiting_bytes", "Full segments that wait to be delivered", unit="bytes"
+        )
+        waiting.add_metric([], self._backlog["waiting"])
         yield waiting
         segments = GaugeMetricFamily("modelwright_log_segments", "Their segments")
         segments.add_metric([], self._backlog["segments"])

@@ -129,7 +129,7 @@ def _from_json(document: Any) -> tuple[list[Told], bool]:
     else:
         return [told(document, ("body",))], False
     if not isinstance(items, list) or not items:
-        raise BadBody("Must be a list of truths.", kind="list_type", loc=where)
+        raise BadBody("Must be a list of truths, at least one.", kind="list_type", loc=where)
     return [told(item, (*where, place)) for place, item in enumerate(items)], True
 
 

@@ -80,6 +80,7 @@ class Docs:
                 name=name,
                 version=each.version,
                 inputs=each.inputs,
+                looks_up=each.bundle.rows.joiner is not None,
                 models=each.bundle.manifest.models,
                 example=each.bundle.example.get("request") if isinstance(each.bundle.example, dict) else None,
             )

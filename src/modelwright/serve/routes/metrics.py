@@ -70,11 +70,12 @@ class Metrics:
 
     def _stored(self, project: str, store: Store) -> WatchedProject:
         # Imported here: a worker nobody asks for numbers does without.
+        from modelwright.monitor.due import new_rows
         from modelwright.monitor.standing import live_view
 
         job = next(iter(store.jobs.list(project, limit=1)), None)
         return WatchedProject(
-            new_samples_pending=store.samples.pending(project),
+            new_samples_pending=new_rows(store, project),
             retrain_threshold=self._site.projects.effective(store, project).retrain.new_samples,
             live=live_view(store, project),
             latest_job="" if job is None else job.state.value,

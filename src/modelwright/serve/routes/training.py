@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from modelwright.schema.metrics import Task
 from modelwright.serve.deployment import Deployment
-from modelwright.serve.errors import BadBody, InvalidRows, TooLarge, TooManyWaiting, clip
+from modelwright.serve.errors import BadBody, InvalidRows, NotTakenUp, TooLarge, TooManyWaiting, clip
 from modelwright.serve.protocols import jsonbody, truths
 from modelwright.serve.routes.replies import json_response, read_body
 from modelwright.serve.site import Site
@@ -60,9 +61,14 @@ class Training:
         return json_response(reply, status=202 if waiting else 201)
 
     async def add_training_data(self, request: Request) -> Response:
-        """``{"features": row, "target": truth}``, a row with its target, or ``{"samples": [those]}``."""
+        """``{"features": row, "target": truth}``, a row with its target, or ``{"samples": [those]}``.
+
+        A clustering takes rows without a target.
+        """
         document = await self._object(request)
         deployment = self._deployment(request)
+        if why := self._site.projects.why_not_taken_up(deployment.assigned.project):
+            raise NotTakenUp(why)
         items = document.get("samples", [document]) if "samples" in document else [document]
         if not isinstance(items, list) or not items:
             raise BadBody("Must be a list of samples.", kind="list_type", loc=("body", "samples"))
@@ -96,10 +102,10 @@ class Training:
     def _after_samples(self, store: Store, project: str) -> dict[str, Any]:
         """How many wait, and the retraining that is due by them, asked for at once."""
         # Imported here: a worker that is sent no samples does without pydantic and YAML.
-        from modelwright.monitor.due import ask, due
+        from modelwright.monitor.due import ask, due, new_rows
 
         held = self._site.projects.effective(store, project)
-        pending, threshold = store.samples.pending(project), held.retrain.new_samples
+        pending, threshold = new_rows(store, project), held.retrain.new_samples
         wish = due(held, store, project)
         job = _open_job(store, project) if wish is None else ask(store, project, wish)[0]
         return {
@@ -182,14 +188,16 @@ def _sample(
     if not isinstance(item, dict):
         raise BadBody("Must be an object.", kind="dict_type", loc=where)
     names = deployment.inputs.names
-    column = deployment.bundle.manifest.models[0].target
+    models = deployment.bundle.manifest.models
+    column = models[0].target
     if isinstance(item.get("features"), dict | list):
         key = next((key for key in (*truths.TARGETS, column) if key in item), "target")
         row = item["features"]
     else:
         key = next((key for key in (column, *truths.TARGETS) if key in item and key not in names), "target")
         row = {name: value for name, value in item.items() if name != key}
-    if key not in item:
+    needed = any(model.task is not Task.CLUSTERING for model in models)
+    if needed and key not in item:
         raise BadBody("The truth is required.", kind="missing", loc=(*where, "target"))
     if isinstance(row, list):
         if len(row) != len(names):
@@ -197,7 +205,8 @@ def _sample(
                 f"Must be {len(names)} values, not {len(row)}.", kind="list_length", loc=(*where, "features")
             )
         row = dict(zip(names, row, strict=True))
-    models = deployment.bundle.manifest.models
+    if key not in item:
+        return row, None
     return row, checked_target(models, item[key], (*where, key), new_classes=new_classes)
 
 

@@ -24,8 +24,9 @@ from typing import Any
 
 import numpy as np
 
-from modelwright.bundle.image_fit import built_in_parts, encoder_of
+from modelwright.bundle.image_fit import BUILT_IN, BuiltIn, built_in_parts, encoder_of
 from modelwright.bundle.image_graph import SIDE as GIVEN_SIDE
+from modelwright.bundle.image_graph import encoder_graph
 from modelwright.bundle.images import PIXELS, ImageRunner
 from modelwright.bundle.pictures import Picture
 from modelwright.bundle.session import session_of
@@ -128,6 +129,8 @@ def train_encoder(
         answers = np.sqrt(_softmax(answers))
     features = known.features(cells)
     weight = best_weight(features, answers, target, classes=wish.classes, seed=wish.seed)
+    if weight == 0:
+        return _without_networks(wish.name, cells, known, features, notes)
     graph = network_graph(
         networks, classes=wish.classes > 0, weight=weight, mean=known.mean, projection=known.projection
     )
@@ -136,16 +139,22 @@ def train_encoder(
     learned = np.concatenate([features, (answers * np.float32(weight)).astype(np.float32)], axis=1)
     for cell, own in zip(cells, learned, strict=True):
         cell.features[runner.column.file] = own
-    return Trained(runner, (*notes, *_said_of(wish, weight)))
+    return Trained(runner, notes)
 
 
-def _said_of(wish: Wish, weight: float) -> tuple[str, ...]:
-    if weight > 0:
-        return ()
-    return (
-        f"The networks trained on the pictures of '{wish.name}' tell nothing beside the built-in encoder, so "
-        "they have no say; 'encoder: train' can be left out.",
+def _without_networks(
+    name: str, cells: Sequence[Picture], known: BuiltIn, features: np.ndarray, notes: tuple[str, ...]
+) -> Trained:
+    """The built-in encoder alone, where the networks are no help."""
+    graph = encoder_graph(known.mean, known.projection)
+    runner = encoder_of(name, graph, features.shape[1], BUILT_IN)
+    for cell, own in zip(cells, features, strict=True):
+        cell.features[runner.column.file] = own
+    note = (
+        f"The networks trained on the pictures of '{name}' tell nothing beside the built-in encoder, which "
+        "stands alone; 'encoder: train' can be left out."
     )
+    return Trained(runner, (*notes, note))
 
 
 def _target(wish: Wish, rows: np.ndarray) -> np.ndarray:

@@ -28,6 +28,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         https=True,
         key_file="/etc/prometheus/key",
         retrain_key_file="/etc/alertmanager/key",
+        docs="https://docs.example",
         floors={"f1": 0.9, "log_loss": 0.4},
         higher={"f1": True, "log_loss": False},
     )
@@ -64,6 +65,44 @@ def test_every_rule_has_a_test(folder: Path) -> None:
     tests = (folder / "prometheus/tests/modelwright_test.yml").read_text()
     assert len(alerts) == 9
     assert {alert for alert in alerts if alert not in tests} == set()
+
+
+def test_every_alert_links_to_what_is_to_be_done(folder: Path) -> None:
+    """Each has a section of its own in the documentation; without its address there is no link at all."""
+    page = (Path(__file__).parents[4] / "docs/howto/alerts.md").read_text()
+    known = {line.removeprefix("## ").lower() for line in page.splitlines() if line.startswith("## ")}
+    rules = yaml.safe_load((folder / "prometheus/rules/modelwright.yml").read_text())
+    for rule in [rule for group in rules["groups"] for rule in group["rules"]]:
+        address, _, section = rule["annotations"]["runbook_url"].partition("#")
+        assert address == "https://docs.example/howto/alerts.html"
+        assert section in known
+        assert rule["alert"].lower().startswith(section)
+    plain = render(MonitoringSettings(project="p", floors={"f1": 0.9}))
+    assert "runbook_url" not in "".join(plain.values())
+
+
+VARIABLE = re.compile(r"\$(?:\{(\w+)|(\w+))")
+OWN = {"__rate_interval", "__interval", "__range", "__all"}
+UNITS = {"short", "reqps", "percentunit", "s", "bytes"}
+
+
+def test_dashboards_stand_on_what_is_there(folder: Path) -> None:
+    """Variables are declared and data sources provisioned; every line has a name and every panel a unit."""
+    sources = yaml.safe_load((folder / "grafana/provisioning/datasources/modelwright.yml").read_text())
+    uids = {source["uid"] for source in sources["datasources"]}
+    for file in (folder / "grafana/dashboards").iterdir():
+        board = json.loads(file.read_text())
+        declared = {each["name"] for each in board["templating"]["list"]}
+        text = json.dumps([board["panels"], board["templating"]])
+        used = {one or other for one, other in VARIABLE.findall(text)} - OWN
+        assert used == declared, file.name  # none is missing, and none is there for nothing
+        assert {each["datasource"]["uid"] for each in board["templating"]["list"]} <= uids
+        for panel in board["panels"]:
+            assert panel["datasource"]["uid"] in uids
+            assert panel["fieldConfig"]["defaults"]["unit"] in UNITS, panel["title"]
+            names = [target["legendFormat"] for target in panel["targets"]]
+            assert all(names) and "__auto" not in names, panel["title"]
+            assert len({target["refId"] for target in panel["targets"]}) == len(panel["targets"])
 
 
 def test_dashboards_are_whole(folder: Path) -> None:

@@ -38,8 +38,8 @@ def test_projects_of_one_name_are_told_apart(shown, tmp_path):
         told = words(browser.get("/dashboard").text)
         assert "iris Version 1" in told
         assert "iris-2 Version 1" in told
-        assert "Predictions 1 in all" in words(browser.get("/dashboard/iris/predictions").text)
-        assert "Predictions 2 in all" in words(browser.get("/dashboard/iris-2/predictions").text)
+        assert "Predictions 1 since the beginning" in words(browser.get("/dashboard/iris/predictions").text)
+        assert "Predictions 2 since the beginning" in words(browser.get("/dashboard/iris-2/predictions").text)
     finally:
         machine.close()
 

@@ -72,7 +72,7 @@ def test_one_prediction_is_enough_for_every_page(store, browser, path):
     if path == "/quality":
         assert "No prediction has its label yet" in told
     if path == "/predictions":
-        assert "1 in all" in told
+        assert "1 since the beginning" in told
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from modelwright.serve.journal.entries import Context, Entry, Note, pack, unpack
 from modelwright.serve.journal.frames import HEADER, MAGIC, frame, read_frames, segment_numbers, segment_path
-from modelwright.serve.journal.reader import Tail, journals, owner_is_dead, remove_journal
+from modelwright.serve.journal.reader import Tail, backlog, journals, owner_is_dead, remove_journal
 from modelwright.serve.journal.writer import JournalFailure, JournalWriter
 
 CONTEXT = Context(1, "iris", 1, ("a", "b"))
@@ -230,3 +230,13 @@ def test_what_msgpack_has_no_form_for_costs_nobody_the_log() -> None:
     assert found[2] == "?"
     assert found[4] == {"?": 1}
     assert found[6] == 1.5
+
+
+def test_only_segments_left_behind_wait(tmp_path: Path) -> None:
+    """The one that is written to has its full size from its beginning, and tells nothing of what waits."""
+    assert backlog(tmp_path / "none") == {"segments": 0, "bytes": 0, "waiting": 0}
+    for name, sizes in {"00-a": (4, 4, 4), "01-b": (4,)}.items():
+        (tmp_path / name).mkdir()
+        for number, size in enumerate(sizes, start=1):
+            (tmp_path / name / f"{number:08}.seg").write_bytes(b"x" * size)
+    assert backlog(tmp_path) == {"segments": 4, "bytes": 16, "waiting": 8}

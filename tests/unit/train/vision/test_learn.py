@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from modelwright.bundle.image_fit import built_in_parts
+from modelwright.bundle.image_graph import encoder_graph
 from modelwright.bundle.pictures import Picture
 from modelwright.errors import MissingExtra
 from modelwright.train.vision import learn
@@ -30,6 +32,10 @@ def pictures(folder: Path, count: int = 48) -> tuple[list[Picture | str], np.nda
         Image.fromarray(pixels).save(path)
         cells.append(Picture.stored(path))
     return cells, np.arange(count) % 2
+
+
+def weighed(*_: object, **__: object) -> float:
+    return 0.5
 
 
 def wish(target: np.ndarray, classes: int = 2, seconds: float = 600) -> Wish:
@@ -62,11 +68,23 @@ def test_answers_that_tell_nothing_get_no_weight() -> None:
     assert best_weight(noise, np.zeros((120, 2), np.float32), target, classes=2, seed=0) == 0.0
 
 
+def test_the_built_in_encoder_stands_alone_where_networks_are_no_help(tmp_path: Path) -> None:
+    """No network goes into the bundle that has no say, and the person is told."""
+    cells = [cell for cell in pictures(tmp_path, 6)[0] if isinstance(cell, Picture)]
+    known = built_in_parts(cells, seed=0)
+    found = learn._without_networks("photo", cells, known, known.features(cells), ("before",))
+    assert found.runner.graph == encoder_graph(known.mean, known.projection)
+    np.testing.assert_array_equal(found.runner.features(cells[0]), found.runner.encode(cells[0]))
+    assert found.notes[0] == "before" and "tell nothing" in found.notes[1]
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Trained, list[Picture | str]]:
-    """An encoder of two epochs."""
+    """An encoder of two epochs, whose networks have a say whatever they are worth."""
     cells, target = pictures(tmp_path_factory.mktemp("pictures"))
-    return train_encoder([*cells, ""], wish(np.append(target, 0))), cells
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(learn, "best_weight", weighed)
+        return train_encoder([*cells, ""], wish(np.append(target, 0))), cells
 
 
 @TORCH
@@ -88,9 +106,10 @@ def test_a_picture_has_the_features_of_networks_that_have_not_seen_it(
 @TORCH
 @pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes(
-    trained: tuple[Trained, list[Picture | str]], tmp_path: Path
+    trained: tuple[Trained, list[Picture | str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On one machine a training is repeated bit for bit, however many networks learn at once."""
+    monkeypatch.setattr(learn, "best_weight", weighed)
     cells, target = pictures(tmp_path)
     alone = Wish("photo", np.append(target, 0), 2, seed=3, epochs=2, seconds=600, cores=1)
     assert train_encoder([*cells, ""], alone).runner.graph == trained[0].runner.graph
@@ -98,8 +117,9 @@ def test_the_same_seed_gives_the_same_bytes(
 
 @TORCH
 @pytest.mark.slow
-def test_values_are_learned_too_and_time_ends_it(tmp_path: Path) -> None:
+def test_values_are_learned_too_and_time_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A regression has one number beside the built-in features; what time cut short is told."""
+    monkeypatch.setattr(learn, "best_weight", weighed)
     cells, target = pictures(tmp_path)
     found = train_encoder(cells, wish(target.astype(np.float64), classes=0, seconds=0.01))
     assert any("stopped by their time after 1 of 2 epochs" in note for note in found.notes)

@@ -121,6 +121,36 @@
       await fetched(document.getElementById("answer"), form.action, { method: "POST", body: new FormData(form) });
       button.disabled = false;
     });
+    // The chosen picture, before it is sent. What is too large is not sent at all.
+    for (const input of all("input[type=file]", form)) {
+      const preview = input.parentElement.querySelector(".preview");
+      const image = preview.querySelector("img");
+      const words = preview.querySelector("p");
+      let last = null;
+      const show = () => {
+        const file = input.files[0];
+        const large = file && file.size > Number(input.dataset.most);
+        const size = file ? (file.size >= 1048576 ? `${(file.size / 1048576).toFixed(1)} MiB` : `${Math.ceil(file.size / 1024)} KiB`) : "";
+        const told = large ? `${file.name} has ${size}, more than a picture may have.` : "";
+        input.setCustomValidity(told);
+        preview.hidden = !file;
+        image.hidden = true;
+        words.textContent = file ? told || `${file.name}, ${size}` : "";
+        last = file;
+        if (!file || large) return;
+        const reader = new FileReader();
+        reader.onload = () => { if (last === file) image.src = reader.result; };
+        reader.readAsDataURL(file);
+      };
+      image.addEventListener("load", () => {
+        image.hidden = false;
+        words.textContent += `, ${image.naturalWidth} × ${image.naturalHeight}`;
+      });
+      image.addEventListener("error", () => { words.textContent += ": no preview; the server says whether it can be read."; });
+      input.addEventListener("change", show);
+      preview.querySelector("button").addEventListener("click", () => { input.value = ""; show(); input.focus(); });
+      show(); // a page that comes back keeps its files
+    }
     const find = document.getElementById("find");
     if (find) {
       find.addEventListener("input", () => {
