@@ -465,7 +465,11 @@ def _children(pid: int) -> list[int]:
 
 
 def _listens(pid: int) -> bool:
-    return any("socket:" in str(each.readlink()) for each in Path(f"/proc/{pid}/fd").iterdir())
+    for each in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # it was closed a moment ago
+            if "socket:" in str(each.readlink()):
+                return True
+    return False
 
 
 def _cpu(pid: int) -> float:

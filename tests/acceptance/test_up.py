@@ -42,7 +42,7 @@ def test_json_summary_has_every_field(iris):
     """``--json`` prints exactly the promised summary and nothing else on standard output."""
     found = summary(iris)
     assert set(found) == {
-        "project", "version", "decision", "metrics", "dataset_md5", "bundle", "run_id", "url",
+        "project", "version", "decision", "metrics", "data", "dataset_md5", "bundle", "run_id", "url",
     }  # fmt: skip
     assert (found["project"], found["version"], found["decision"]) == ("iris", 1, "accepted")
     assert all(set(metric) == {"value", "low", "high"} for metric in found["metrics"].values())
