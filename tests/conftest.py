@@ -115,7 +115,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None, N
     parts, left = [], len(items)
     for place in range(workers):
         part = [item for path in ordered[place::workers] for item in modules[path]]
-        size = -(-left // (workers - place))
+        size = left // (workers - place)
         fill = max(0, size - len(part))
         parts += part + quick[:fill]
         quick, left = quick[fill:], left - max(size, len(part))

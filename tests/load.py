@@ -99,7 +99,7 @@ class Load:
             for number in range(self.connections)
         }
 
-    def wait_for(self, more: int, holds: Callable[[Received], bool] = lambda _: True, seconds: float = 20):
+    def wait_for(self, more: int, holds: Callable[[Received], bool] = lambda _: True, seconds: float = 60):
         """Wait until so many more answers came for which ``holds`` is true."""
         start, end = len(self.received), time.monotonic() + seconds
         while sum(map(holds, self.received[start:])) < more:

@@ -266,7 +266,7 @@ def _role(folder: Path) -> str:
     return (folder / "cmdline").read_bytes().rstrip(b"\0").split(b"\0")[-1].decode()
 
 
-def eventually(holds: Any, what: str = "", *, seconds: float = 10, every: float = 0.02) -> Any:
+def eventually(holds: Any, what: str = "", *, seconds: float = 30, every: float = 0.02) -> Any:
     """What ``holds()`` gives once that is true; fails if it never is, saying what did not happen."""
     end = time.monotonic() + seconds
     while True:

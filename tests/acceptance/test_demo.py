@@ -6,7 +6,7 @@ import pytest
 
 from acceptance.program import run
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 PATIENCE = "180"
 
 

@@ -18,7 +18,7 @@ import pytest
 
 from acceptance.program import EXAMPLES, REPOSITORY, environment, serving
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 DOCUMENTS = [
     "README.md",

@@ -21,7 +21,7 @@ from servers import free_port
 from serving import eventually
 from unit.retrain.conftest import NAMES, csv, rows
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 PATIENCE = 240.0
 ENDS = {JobState.PROMOTED, JobState.REJECTED}
 SAMPLES = 40

@@ -24,7 +24,7 @@ from modelwright.store.engine import open_store
 from modelwright.store.ports import Store
 from servers import free_port
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 REGION = "us-east-1"
 _OUT = io.BytesIO()
 Image.new("RGB", (32, 32), "red").save(_OUT, "PNG")

@@ -295,7 +295,7 @@ def test_what_is_no_request_is_told_or_cut_off(server: Server, project: Path, na
     """Other protocols, noise and heads without end get a 4xx or nothing."""
     start = time.monotonic()
     assert_told(ask(server, RAW[name], end=True), project, 200)
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < SLOW / 2  # not because time ran out
 
 
 def test_methods_are_told_apart(server: Server, project: Path) -> None:
@@ -514,7 +514,7 @@ def test_slow_clients_are_sent_away(server: Server) -> None:
         link.send(head + (b"\r\n\r\n" if number % 3 == 0 else b"\r\nx-a: b" if number % 3 == 1 else b"")[:20])
     answers: dict[socket.socket, bytes] = {}
     start = time.monotonic()
-    while len(answers) < len(links) and time.monotonic() < start + SLOW + 10:
+    while len(answers) < len(links) and time.monotonic() < start + 2 * SLOW:
         for link in links:
             if link in answers:
                 continue
@@ -529,7 +529,7 @@ def test_slow_clients_are_sent_away(server: Server) -> None:
     for link in links:
         link.close()
     assert len(answers) == len(links)
-    assert SLOW - 2 < time.monotonic() - start < SLOW + 8
+    assert SLOW - 2 < time.monotonic() - start < 2 * SLOW - 10
     assert all(answer == b"" or b" 408 " in answer.partition(b"\r\n")[0] for answer in answers.values())
     assert sum(b" 408 " in answer for answer in answers.values()) > len(links) // 2
 

@@ -143,7 +143,7 @@ def test_a_stopping_server_finishes_what_is_under_way(tmp_path: Path) -> None:
     with Server(tmp_path / "model", "--workers", "1", "--drain", "10", cwd=tmp_path) as server:
         with Wire(server) as late, Wire(server) as idle:
             late.socket.sendall(head(length=len(BODY)) + BODY[:10])
-            time.sleep(0.3)
+            time.sleep(1)  # until it has surely been read
             server.process.send_signal(signal.SIGTERM)
             assert idle.closed()
             late.socket.sendall(BODY[10:])
@@ -158,7 +158,7 @@ def test_a_stopping_server_does_not_wait_for_ever(tmp_path: Path) -> None:
     options = ("--workers", "1", "--drain", "1")
     with Server(tmp_path / "model", *options, cwd=tmp_path) as server, Wire(server) as never:
         never.socket.sendall(head(length=len(BODY)) + BODY[:10])
-        time.sleep(0.3)
+        time.sleep(1)
         begun = time.monotonic()
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(20) == 0

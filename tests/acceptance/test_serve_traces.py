@@ -163,10 +163,10 @@ def test_a_collector_in_trouble_costs_no_request(project: Path, trouble: str) ->
             begun = time.monotonic()
             statuses = {server.client.post("/predict", json=BODY).status_code for _ in range(300)}
             assert statuses == {200}
-            assert time.monotonic() - begun < 10
+            assert time.monotonic() - begun < 60  # one that waited for its spans would take ten seconds alone
             asked_to_stop = time.monotonic()
             assert server.stop() == 0
-            assert time.monotonic() - asked_to_stop < 10
+            assert time.monotonic() - asked_to_stop < 20
 
 
 @pytest.mark.parametrize(

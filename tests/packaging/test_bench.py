@@ -54,7 +54,7 @@ def test_the_report_keeps_the_sections_of_other_benchmarks(
 
 def test_memory_counts_a_process_with_its_children(tmp_path: Path) -> None:
     """A child that holds 64 MiB for a while shows up in its parent's cost."""
-    child = "import time; held = bytearray(b'x') * (64 << 20); time.sleep(0.6)"
+    child = "import time; held = bytearray(b'x') * (64 << 20); time.sleep(2)"
     parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
     assert cost([sys.executable, "-c", parent], tmp_path).peak > 64 << 20
 

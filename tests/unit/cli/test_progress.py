@@ -16,6 +16,7 @@ from modelwright.cli.estimate import FILE, Estimate, recall, remember
 from modelwright.cli.progress import Count, told
 from modelwright.cli.reading import counted, watched
 from modelwright.train.progress import Stage
+from tracked import SOURCE
 
 
 class Clock:
@@ -161,7 +162,7 @@ print("result")
 def run_on_terminal(*words: str, **environment: str) -> tuple[bytes, bytes]:
     """What the script writes to its standard output, a pipe, and to its standard error, a terminal."""
     master, slave = pty.openpty()
-    env = {**os.environ, "TERM": "xterm", "COLUMNS": "80", **environment}
+    env = {**os.environ, "PYTHONPATH": str(SOURCE), "TERM": "xterm", "COLUMNS": "80", **environment}
     process = subprocess.Popen(
         [sys.executable, "-c", SCRIPT, *words], stdout=subprocess.PIPE, stderr=slave, env=env
     )
@@ -179,6 +180,7 @@ def run_on_terminal(*words: str, **environment: str) -> tuple[bytes, bytes]:
         assert process.stdout is not None
         out = process.stdout.read()
     os.close(master)
+    assert process.returncode == 0, drawn
     return out, drawn
 
 
@@ -208,5 +210,10 @@ def test_no_color_means_none():
 
 def test_a_pipe_gets_no_bar(tmp_path: Path):
     """Standard error into a file holds what was said, and nothing drawn."""
-    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT],
+        env={**os.environ, "PYTHONPATH": str(SOURCE)},
+        capture_output=True,
+        check=True,
+    )
     assert (done.stdout, done.stderr) == (b"result\n", b"above the bar\n")

@@ -67,7 +67,8 @@ def atomic(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P]
 
 def of(project: str, table: Iterable[Row]) -> list[Row]:
     """The project's rows of a table."""
-    return [row for row in table if row["project"] == keep(project)]
+    owner = keep(project)
+    return [row for row in table if row["project"] == owner]
 
 
 class Repository:

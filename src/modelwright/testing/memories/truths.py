@@ -54,8 +54,9 @@ class MemoryLabels(Repository):
     @atomic
     def get(self, project: str, prediction_id: str) -> Sequence[LabelRecord]:
         """By sequence."""
-        found = of(project, self._tables.labels)
-        return [rows.label(row) for row in found if row["prediction_id"] == keep(prediction_id)]
+        wanted = keep(prediction_id)
+        found = [row for row in self._tables.labels if row["prediction_id"] == wanted]
+        return [rows.label(row) for row in of(project, found)]
 
     @atomic
     def latest(self, project: str, ids: Sequence[str]) -> Mapping[str, LabelRecord]:
