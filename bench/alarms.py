@@ -50,9 +50,9 @@ def _most(count: int) -> float:
 
     Source: Garwood, Biometrika 28 (1936); the quantile by bisection.
     """
-    from math import exp, factorial
+    from math import exp, factorial, sqrt
 
-    low, high = float(count), count + 10.0 + 4 * count**0.5
+    low, high = float(count), count + 10 + 4 * sqrt(count)
     for _ in range(60):
         middle = (low + high) / 2
         below = sum(exp(-middle) * middle**each / factorial(each) for each in range(count + 1))
