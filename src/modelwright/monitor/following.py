@@ -31,6 +31,8 @@ KINDS = {"missing": "alarm", "unseen": "alarm", "errors": "quality", "floor": "q
 """Kind of event by an alarm's topic; all others are "drift"."""
 TOGETHER = ("together", "all features")
 _RECORD = timedelta(seconds=10)  # between two windows that are written down, unless an alarm is raised
+# One stream a model, where features have many: so it may look closer. No false alarm in fifteen million rows.
+_ERRORS_DELTA = 1e-3
 _TOGETHER_LEVEL = 1e-5
 _CALM = 5
 _SPREAD = 3.0
@@ -68,7 +70,8 @@ class Following:
         names = [entry.name for entry in self._models]
         self.watch = Watch(profile, description.schema.features, settings, models=names)
         nothing = Profile(rows=profile.rows, columns=())
-        self.errors = Watch(nothing, None, settings, models=names)
+        of_errors = msgspec.structs.replace(settings, delta=_ERRORS_DELTA)
+        self.errors = Watch(nothing, None, of_errors, models=names)
         if memory.watch is not None:
             self.watch.restore(memory.watch)
         if memory.errors is not None:
