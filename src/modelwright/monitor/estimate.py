@@ -93,8 +93,11 @@ def estimate(
     hits, seen = np.array(calibration.right, dtype=np.float64), np.array(calibration.rows)
     others = _others(answers, probabilities)
     random = np.random.default_rng(seed)
-    shares = random.beta(hits + 0.5, seen - hits + 0.5, size=(_DRAWS, len(hits)))
-    expected = _table(((hits + 0.5) / (seen + 1))[place], others, answers, labels)
+    # Every bin begins with one row that is as right as all rows are on average. Jeffreys' half right row
+    # in each of twenty bins would together tell a good model nearly a point too bad.
+    prior = (hits.sum() + 0.5) / (seen.sum() + 1)
+    shares = random.beta(hits + prior, seen - hits + 1 - prior, size=(_DRAWS, len(hits)))
+    expected = _table(((hits + prior) / (seen + 1))[place], others, answers, labels)
     draws = np.empty((_DRAWS, labels, labels))
     ladder = others.cumsum(axis=1)
     for draw, drawn in enumerate(shares):
