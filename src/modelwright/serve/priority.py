@@ -19,7 +19,8 @@ SHORT_TURN = 100_000
 # sched_setattr(2): size, policy, flags, nice, priority, runtime, deadline, period.
 _ATTRIBUTES = struct.Struct("=IIQiIQQQ")
 _SET_ATTRIBUTES = {"x86_64": 314, "aarch64": 274, "riscv64": 274, "ppc64le": 355, "s390x": 345}
-_PATIENCE = 4  # times as long as it ran may a thread wait for it
+# Times as long as it ran may a thread wait for a core: niceness 10 means a tenth of one, which is no starving.
+_PATIENCE = 19
 _TRIES = 5
 _OWN_GROUP = Path("/proc/self/autogroup")
 
@@ -67,7 +68,7 @@ def insist(step: int, *, every: float = 10.0) -> None:
 
 
 def starved(ran: int, waited: int) -> bool:
-    """Whether threads that were ready to run had to wait for most of that time."""
+    """Whether threads that were ready to run got less than a twentieth of that time."""
     return waited > _PATIENCE * max(ran, 0)
 
 

@@ -57,8 +57,8 @@ def test_who_starves_comes_back_to_the_front() -> None:
 
 def test_waiting_for_a_core_most_of_the_time_is_starving() -> None:
     """Sharing a core fairly is not, nor is having nothing to do."""
-    assert priority.starved(ran=1, waited=10)
-    assert not priority.starved(ran=10, waited=30)
+    assert priority.starved(ran=1, waited=20)
+    assert not priority.starved(ran=10, waited=90)
     assert not priority.starved(ran=0, waited=0)
 
 
