@@ -19,7 +19,7 @@ SHORT_TURN = 100_000
 # sched_setattr(2): size, policy, flags, nice, priority, runtime, deadline, period.
 _ATTRIBUTES = struct.Struct("=IIQiIQQQ")
 _SET_ATTRIBUTES = {"x86_64": 314, "aarch64": 274, "riscv64": 274, "ppc64le": 355, "s390x": 345}
-# Times as long as it ran may a thread wait for a core: niceness 10 means a tenth of one, which is no starving.
+# Times as long as it ran may a thread wait for a core: niceness 10 means a tenth, which is no starving.
 _PATIENCE = 19
 _TRIES = 5
 _OWN_GROUP = Path("/proc/self/autogroup")
