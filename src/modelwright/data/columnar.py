@@ -14,7 +14,7 @@ import pyarrow.parquet as pa_parquet
 
 from modelwright.data.cells import one_chunk
 from modelwright.data.faults import DataUnreadable, shorten
-from modelwright.data.lending import lent
+from modelwright.data.lending import lend
 from modelwright.data.tap import Tap, open_bytes
 
 LONGEST_LINE = 4 << 20
@@ -68,8 +68,9 @@ def read_json_lines(path: Path) -> pa.Table:
         DataUnreadable: It is empty or damaged, a line is no object, or a column changes its type.
     """
     try:
-        with Tap(path) as tap, lent(tap) as stream:
-            table = pa_json.read_json(stream(), read_options=pa_json.ReadOptions(block_size=LONGEST_LINE))
+        options = pa_json.ReadOptions(block_size=LONGEST_LINE)
+        with Tap(path) as tap:
+            table = lend(tap, lambda stream: pa_json.read_json(stream, read_options=options))
     except pa.ArrowInvalid as error:
         raise _explain_json(path, error) from error
     if not table.num_columns or not table.num_rows:

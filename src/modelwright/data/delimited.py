@@ -13,13 +13,14 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv as pc_csv
 
 from modelwright.data.dialect import Dialect, sniff
 from modelwright.data.faults import DataUnreadable
-from modelwright.data.lending import lent
+from modelwright.data.lending import lend
 from modelwright.data.tap import Tap
 
 BLOCK = 1 << 20
@@ -62,13 +63,8 @@ def _read(path: Path, dialect: Dialect, types: dict[str, pa.DataType], spellings
             name = dialect.names[int(found[1])]
             types[name] = pa.float64() if types[name] == pa.int64() else pa.string()
     strings = {name: kind for name, kind in types.items() if kind == pa.string()}
-    with Tap(path) as tap, lent(tap) as stream:
-        table = pc_csv.read_csv(
-            stream(),
-            read_options=_reading(dialect),
-            parse_options=_parsing(dialect),
-            convert_options=_converting(dialect, strings, spellings),
-        )
+    with Tap(path) as tap:
+        table = lend(tap, lambda stream: pc_csv.read_csv(stream, **_options(dialect, strings, spellings)))
     table = table.cast(pa.schema([(field.name, _plain(field.type)) for field in table.schema]))
     return table.combine_chunks()
 
@@ -77,19 +73,16 @@ def _stream(
     path: Path, dialect: Dialect, types: dict[str, pa.DataType], spellings: Sequence[str]
 ) -> pa.Table:
     with Tap(path) as tap:
-        with lent(tap) as stream:
-            reader = pc_csv.open_csv(
-                stream(),
-                read_options=_reading(dialect),
-                parse_options=_parsing(dialect),
-                convert_options=_converting(dialect, types, spellings),
-            )
-            table = gather(reader, reader.schema)
-            del reader
+        table = lend(tap, lambda stream: _gathered(stream, _options(dialect, types, spellings)))
         if tap.quotes % 2:
             _check_quotes(path, dialect)
     pa.default_memory_pool().release_unused()
     return table
+
+
+def _gathered(stream: Any, options: dict[str, Any]) -> pa.Table:
+    reader = pc_csv.open_csv(stream, **options)
+    return gather(reader, reader.schema)
 
 
 def gather(batches: Iterator[pa.RecordBatch], schema: pa.Schema) -> pa.Table:
@@ -110,13 +103,8 @@ def gather(batches: Iterator[pa.RecordBatch], schema: pa.Schema) -> pa.Table:
 
 def _head_types(dialect: Dialect, spellings: Sequence[str]) -> dict[str, pa.DataType]:
     try:
-        with lent(io.BytesIO(dialect.head)) as stream:
-            head = pc_csv.read_csv(
-                stream(),
-                read_options=_reading(dialect),
-                parse_options=_parsing(dialect),
-                convert_options=_converting(dialect, dict.fromkeys(dialect.codes, pa.string()), spellings),
-            )
+        options = _options(dialect, dict.fromkeys(dialect.codes, pa.string()), spellings)
+        head = lend(io.BytesIO(dialect.head), lambda stream: pc_csv.read_csv(stream, **options))
     except pa.ArrowInvalid:
         return dict.fromkeys(dialect.names, pa.string())
     return {field.name: _plain(field.type) for field in head.schema}
@@ -125,6 +113,14 @@ def _head_types(dialect: Dialect, spellings: Sequence[str]) -> dict[str, pa.Data
 def _plain(kind: pa.DataType) -> pa.DataType:
     """Numbers stay; everything else stays as it is spelled, to be understood column by column."""
     return kind if kind in {pa.int64(), pa.float64()} else pa.string()
+
+
+def _options(dialect: Dialect, types: dict[str, pa.DataType], spellings: Sequence[str]) -> dict[str, Any]:
+    return {
+        "read_options": _reading(dialect),
+        "parse_options": _parsing(dialect),
+        "convert_options": _converting(dialect, types, spellings),
+    }
 
 
 def _reading(dialect: Dialect) -> pc_csv.ReadOptions:

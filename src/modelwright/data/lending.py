@@ -11,10 +11,10 @@ import io
 import time
 import traceback
 import weakref
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import IO, Any
+from collections.abc import Callable
+from typing import IO, Any, TypeVar
 
+T = TypeVar("T")
 _PATIENCE = 5.0  # seconds; then something else holds them, and waiting would be in vain
 _PAUSE = 0.0005
 
@@ -24,44 +24,37 @@ class _Block(bytearray):
 
 
 class _Lent(io.RawIOBase):
-    """The stream as the parser sees it."""
+    """The stream as the parser sees it; ``held`` gets a reference to it and to each of its blocks."""
 
-    def __init__(self, source: IO[bytes] | io.RawIOBase, blocks: list[weakref.ref[Any]]) -> None:
+    def __init__(self, source: IO[bytes] | io.RawIOBase, held: list[weakref.ref[Any]]) -> None:
         super().__init__()
         self._source = source
-        self._blocks = blocks
+        self._held = held
+        held.append(weakref.ref(self))
 
     def readable(self) -> bool:
         return True
 
     def read(self, size: int = -1) -> Any:  # Arrow takes whatever has a buffer
         block = _Block(self._source.read(size) or b"")
-        self._blocks[:] = [known for known in self._blocks if known() is not None]
-        self._blocks.append(weakref.ref(block))
+        self._held[:] = [known for known in self._held if known() is not None]
+        self._held.append(weakref.ref(block))
         return block
 
 
-@contextmanager
-def lent(source: IO[bytes] | io.RawIOBase) -> Iterator[Callable[[], Any]]:
-    """Lend ``source``: the block gets a function whose result goes to the parser, and is kept nowhere else.
+def lend(source: IO[bytes] | io.RawIOBase, parse: Callable[[Any], T]) -> T:
+    """What ``parse`` makes of ``source``, once no thread holds the stream or one of its blocks any more.
 
-    The block must not keep the parser. At its end, also by an exception, this waits until no thread
-    holds the stream or one of its blocks any more.
+    ``parse`` gets the stream and must not hand it, or its parser, on. It is a function, so that an
+    exception's frames can be cleared of both: a frame that still runs could not.
     """
     held: list[weakref.ref[Any]] = []
-
-    def stream() -> _Lent:
-        made = _Lent(source, held)
-        streams.append(weakref.ref(made))
-        return made
-
-    streams: list[weakref.ref[Any]] = []
     try:
-        yield stream
+        return parse(_Lent(source, held))
     except BaseException as error:
-        traceback.clear_frames(error.__traceback__)  # they may hold the parser
+        traceback.clear_frames(error.__traceback__)
         raise
     finally:
         end = time.monotonic() + _PATIENCE
-        while any(known() is not None for known in [*streams, *held]) and time.monotonic() < end:
+        while any(known() is not None for known in held) and time.monotonic() < end:
             time.sleep(_PAUSE)
