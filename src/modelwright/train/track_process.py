@@ -9,12 +9,14 @@ A request is ``{"do": name, …}``; the answer ``{"ok": {…}}`` or ``{"failed":
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import logging
 import os
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -36,8 +38,14 @@ class _Session:
 
     def open(self, *, uri: str, experiment: str, artifacts: str | None) -> dict[str, Any]:
         """Reach the tracking server or make the database, and the experiment."""
-        if uri.startswith(_SQLITE):
-            _make_database(Path(uri.removeprefix(_SQLITE)))
+        if not uri.startswith(_SQLITE):
+            return self._open(uri, experiment, artifacts)
+        database = Path(uri.removeprefix(_SQLITE))
+        with _alone(database):
+            _make_database(database)
+            return self._open(uri, experiment, artifacts)
+
+    def _open(self, uri: str, experiment: str, artifacts: str | None) -> dict[str, Any]:
         self.mlflow.set_tracking_uri(uri)
         self.mlflow.set_registry_uri(uri)
         self.client = self.mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
@@ -195,6 +203,21 @@ class _Session:
         versions = self.client.search_model_versions(f"name = '{registered}'")
         found = [int(v.version) for v in versions if v.tags.get(tag) == value]
         return {"version": str(max(found)) if found else ""}
+
+
+@contextlib.contextmanager
+def _alone(database: Path) -> Iterator[None]:
+    """Wait until no other process makes the database or its experiment.
+
+    A killed training leaves this process running for some seconds, in which the next may begin: two
+    drafts, of which the later took the place of a file that the other had open already.
+    """
+    descriptor = os.open(database.with_name(f".{database.name}-lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _make_database(path: Path) -> None:

@@ -14,6 +14,7 @@ from modelwright.project.load import load
 from modelwright.store.engine import open_store
 from modelwright.train.aliases import follow
 from modelwright.train.errors import TrackingUnavailable
+from modelwright.train.track import tracking
 from unit.train.conftest import made_csv
 
 pytestmark = pytest.mark.slow
@@ -149,6 +150,20 @@ def test_a_damaged_tracking_database_registers_nothing(tmp_project, train):
         assert store.versions.latest("damaged") is None
     database.unlink()
     assert train(folder).released
+
+
+def test_two_that_begin_at_once_record_in_one_database(tmp_path):
+    """The process a killed training left behind and the next training's: both make the database."""
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    with (
+        tracking(uri, experiment="both", working=tmp_path) as first,
+        tracking(uri, experiment="both", working=tmp_path) as second,
+    ):
+        runs = {tracker.call("start", name="run", tags={})["run"] for tracker in (first, second)}
+        assert first.experiment == second.experiment
+        for tracker in (first, second):
+            tracker.call("end", run=runs.pop(), status="FINISHED")
+    assert not list(tmp_path.glob(".mlflow.db.*")), "no draft is left"
 
 
 def test_a_killed_training_leaves_nothing_in_use(tmp_project, train, repository):
