@@ -142,7 +142,7 @@ def change(
     for name, value in values.items():
         _check_name(file, name)
         if value is not None:
-            section = _with(file, *section, name, value)
+            section = _with(file, *section, name, value, strict=True)
     event = store.overrides.set(project, values, actor=actor, reason=reason)
     return effective(loaded, store.overrides.list(project)), event
 
@@ -185,15 +185,21 @@ def _check_name(file: ProjectFile | None, name: str) -> None:
 
 
 def _with(
-    file: ProjectFile | None, retrain: Retrain, monitor: Monitor, name: str, value: Any
+    file: ProjectFile | None,
+    retrain: Retrain,
+    monitor: Monitor,
+    name: str,
+    value: Any,
+    *,
+    strict: bool = False,
 ) -> tuple[Retrain, Monitor]:
-    """The sections with one more value."""
+    """The sections with one more value; ``strict`` takes true for no number and text for none."""
     _check_name(file, name)
     if name.startswith("monitor."):
-        changed = _validated(monitor, name.removeprefix("monitor.").split("."), value, name)
+        changed = _validated(monitor, name.removeprefix("monitor.").split("."), value, name, strict=strict)
         return retrain, changed
     path = name.removeprefix("retrain.").split(".")
-    made = _validated(retrain, path, value, name)
+    made = _validated(retrain, path, value, name, strict=strict)
     for length in (made.cooldown, made.every):
         if length is not None:
             _check_length(name, length)
@@ -210,15 +216,17 @@ def _check_length(name: str, length: str | float) -> None:
         raise ThresholdInvalid(f"{name}: {error}.", "Write it like 90s, 10m, 1h or 7d.") from error
 
 
-def _validated(section: M, path: list[str], value: Any, name: str) -> M:
+def _validated(section: M, path: list[str], value: Any, name: str, *, strict: bool) -> M:
     tree = section.model_dump()
     at = tree
     for key in path[:-1]:
         at[key] = dict(at.get(key) or {})
         at = at[key]
+    if strict and isinstance(value, float) and value.is_integer() and abs(value) < 2**63:
+        value = int(value)  # 50.0 is a whole number to JSON
     at[path[-1]] = value
     try:
-        return type(section).model_validate(tree)
+        return type(section).model_validate(tree, strict=strict)
     except ValidationError as error:
         said = error.errors(include_url=False, include_input=False)[0]["msg"]
         raise ThresholdInvalid(f"{name} cannot be {value!r}: {said}.", "Give another value.") from error

@@ -100,12 +100,12 @@ class TooManyWaiting(ServeError):
 class BadId(BadBody):
     """The client's id cannot be one."""
 
-    def __init__(self, value: object) -> None:
+    def __init__(self, value: object, where: tuple[str, ...] = ("body", "id")) -> None:
         super().__init__(
             "An id is 1 to 128 printable ASCII characters without spaces, quotes and slashes,"
             " or a whole number.",
             kind="id_invalid",
-            loc=("body", "id"),
+            loc=where,
         )
         self.problems[0]["input"] = clip(value)  # type: ignore[index]
 

@@ -10,10 +10,15 @@ from time import time_ns
 from modelwright.serve.errors import BadId
 
 LONGEST = 128
+LEAST, MOST = -(2**63), 2**64 - 1
+"""Numbers that are ids; of others most programs read but the first digits."""
+LONGEST_OF_ROW = LONGEST + len(".9999999")
+"""A row of a batch is called by the request's id and its place."""
+
 CHARACTER = r"[!#-.0-\[\]-~]"
 """What an id is made of: printable ASCII without space, quote, slash, backslash."""
 
-_GIVEN = re.compile(f"{CHARACTER}{{1,{LONGEST}}}")
+_GIVEN = re.compile(f"{CHARACTER}+")
 _VARIANT = 2 << 14
 _SEQUENCE = 0xFFF
 _COUNTERS = tuple(f"{number:03x}-" for number in range(_SEQUENCE + 1))
@@ -53,15 +58,23 @@ class IdMaker:
         self._start = f"{text[:8]}-{text[8:]}-7"
 
 
-def given_id(value: object) -> str:
+def given_id(value: object, *, longest: int = LONGEST, where: tuple[str, ...] = ("body", "id")) -> str:
     """A client's own id, checked: 1 to 128 printable ASCII characters without space, quote or
     slashes, or a whole number.
+
+    Args:
+        value: What was sent.
+        longest: Other than 128: what names a prediction may name one of a batch.
+        where: It stands, for the error.
 
     Raises:
         BadId: It is something else.
     """
-    if isinstance(value, int) and not isinstance(value, bool):
+    # 17.0 is a whole number to JSON; what lies beyond the limits became a floating one on the way here.
+    if isinstance(value, float) and value.is_integer() and LEAST < value < MOST:
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and LEAST <= value <= MOST:
         value = str(value)
-    if isinstance(value, str) and _GIVEN.fullmatch(value):
+    if isinstance(value, str) and len(value) <= longest and _GIVEN.fullmatch(value):
         return value
-    raise BadId(value)
+    raise BadId(value, where)

@@ -16,6 +16,7 @@ from modelwright.bundle.format import ModelEntry
 from modelwright.schema.columns import TableSchema
 from modelwright.serve import openapi_routes as routes
 from modelwright.serve import openapi_schemas as schemas
+from modelwright.serve.openapi_thresholds import thresholds
 from modelwright.serve.protocols.tables import CSV, NPY, PARQUET
 
 Json = dict[str, Any]
@@ -62,7 +63,13 @@ def document(served: Sequence[Served], *, paths: Collection[str] | None = None, 
         paths: Routes there are, in the notation of the document; ``None`` for all it knows.
         auth: Whether credentials are needed.
     """
-    components: Json = {"schemas": {"Error": schemas.ERROR, "Warning": schemas.WARNING}}
+    components: Json = {
+        "schemas": {
+            "Error": schemas.ERROR,
+            "Warning": schemas.WARNING,
+            "Thresholds": thresholds([entry.task for one in served for entry in one.models]),
+        }
+    }
     found: Json = {}
     for place, one in enumerate(served):
         suffix = str(place) if place else ""
@@ -134,9 +141,10 @@ def _components(one: Served, suffix: str) -> Json:
     }
     return {
         f"Row{suffix}": schemas.row(one.inputs),
+        f"Values{suffix}": schemas.values(one.inputs),
         f"Answer{suffix}": answer,
         f"Answers{suffix}": answers,
-        f"Request{suffix}": schemas.request(f"Row{suffix}", one.inputs),
+        f"Request{suffix}": schemas.request(f"Row{suffix}", f"Values{suffix}"),
     }
 
 
@@ -169,7 +177,7 @@ def _truths(one: Served, row: Json) -> Json:
     feedback: Json = {
         "type": "object",
         "required": ["prediction_id", "target"],
-        "properties": {"prediction_id": schemas.ID | {"description": "Of the answer."}, "target": target},
+        "properties": {"prediction_id": schemas.PREDICTION_ID, "target": target},
     }
     sample = {
         "type": "object",
@@ -179,17 +187,16 @@ def _truths(one: Served, row: Json) -> Json:
     told = {"prediction_id": "order-17", "target": truth}
     labelled = {"features": row, "target": truth}
     return {
-        "/feedback": {"post": _feedback(feedback, told, truth)},
+        "/feedback": {"post": _feedback(feedback, told, truth, schemas.truths_csv(one.models))},
         "/add_training_data": {
             "post": _telling("Give labelled rows for the next training", sample, "samples", labelled)
         },
     }
 
 
-def _feedback(one: Json, told: Json, truth: Any) -> Json:
+def _feedback(one: Json, told: Json, truth: Any, text: Json) -> Json:
     """Truths come in the forms that labels are kept in, too."""
     operation = _telling("Say what was true of a prediction", one, "feedback", told)
-    text: Json = {"type": "string"}
     cell = truth if not isinstance(truth, dict) else ",".join(map(str, truth.values()))
     names = "target" if not isinstance(truth, dict) else ",".join(truth)
     operation["requestBody"]["content"][CSV] = {
@@ -208,6 +215,7 @@ def _feedback(one: Json, told: Json, truth: Any) -> Json:
 def _telling(summary: str, one: Json, several: str, example: Json) -> Json:
     """An operation that takes one thing, or a list of them under ``several``."""
     listed: Json = {"type": "array", "minItems": 1, "items": one}
+    one = one | {"not": {"required": [several]}}
     many: Json = {"type": "object", "required": [several], "properties": {several: listed}}
     examples = {"one": {"value": example}, "several": {"value": {several: [example]}}}
     return {
@@ -271,8 +279,9 @@ def _invocations(one: Served, row: Json) -> Json:
         "instances": {"value": {"instances": [row]}},
         "inputs": {"value": {"inputs": {name: [value] for name, value in zip(names, values, strict=True)}}},
     }
-    content: Json = {routes.JSON: {"schema": schemas.MLFLOW, "examples": examples}}
-    content |= {kind: {"schema": {"type": "string", "format": "binary"}} for kind in (CSV, NPY, PARQUET)}
+    content: Json = {routes.JSON: {"schema": schemas.mlflow(one.inputs), "examples": examples}}
+    file: Json = {"schema": {"type": "string", "format": "binary", "minLength": 1}}
+    content |= dict.fromkeys((CSV, NPY, PARQUET), file)
     return {
         "tags": ["MLflow"],
         "summary": "Score rows as MLflow and a SageMaker container do",
@@ -307,11 +316,12 @@ def _v2(served: Sequence[Served]) -> Json:
                 "tags": ["Open Inference"],
                 "summary": f"Infer with {one.name}",
                 "description": "One tensor for each column, or one of all; also with binary data.",
+                "parameters": [routes.REQUEST_ID],
                 "requestBody": {
                     "required": True,
                     "content": {
                         routes.JSON: {
-                            "schema": schemas.INFER,
+                            "schema": schemas.infer(one.models),
                             "example": schemas.infer_example(one.inputs, example_row(one)),
                         }
                     },

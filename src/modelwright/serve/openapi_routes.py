@@ -120,7 +120,7 @@ OPERATIONS: dict[str, Json] = {
                 "required": True,
                 "content": {
                     JSON: {
-                        "schema": schemas.THRESHOLDS,
+                        "schema": schemas.ref("Thresholds"),
                         "example": {"thresholds": {"retrain.new_samples": 50}, "reason": "too often"},
                     }
                 },

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -12,9 +13,9 @@ from modelwright.bundle.format import ModelEntry
 from modelwright.schema.answers import GENERATION
 from modelwright.schema.columns import Column, Kind, Scalar, TableSchema
 from modelwright.schema.metrics import Task
-from modelwright.serve.ids import CHARACTER, LONGEST
+from modelwright.serve.ids import CHARACTER, LEAST, LONGEST, LONGEST_OF_ROW, MOST
 from modelwright.serve.protocols.tensors import DATATYPES
-from modelwright.serve.protocols.v2_replies import datatype_of
+from modelwright.serve.protocols.v2_replies import datatype_of, outputs_of
 
 Json = dict[str, Any]
 
@@ -30,10 +31,18 @@ ID: Json = {
     "type": ["string", "integer", "null"],
     "minLength": 1,
     "maxLength": LONGEST,
+    "minimum": LEAST,
+    "maximum": MOST,
     "pattern": f"^{CHARACTER}+$",
     "description": "An id of your own; in a batch its rows are id.0, id.1 and so on.",
 }
 """What a client may call its request; ``ids.given_id`` holds to it."""
+PREDICTION_ID: Json = ID | {
+    "type": ["string", "integer"],
+    "maxLength": LONGEST_OF_ROW,
+    "description": "Of the answer.",
+}
+"""What a prediction is called: the client's id, that with a row's place, or one of the server's making."""
 
 
 def ref(name: str) -> Json:
@@ -41,10 +50,10 @@ def ref(name: str) -> Json:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-def request(row_name: str, schema: TableSchema) -> Json:
-    """A body of ``/predict``."""
+def values(schema: TableSchema) -> Json:
+    """A row as the list of its values."""
     width = len(schema.columns)
-    listed: Json = {
+    return {
         "type": "array",
         "description": "The values in this order: " + ", ".join(schema.names),
         "prefixItems": [
@@ -53,7 +62,11 @@ def request(row_name: str, schema: TableSchema) -> Json:
         "minItems": width,
         "maxItems": width,
     }
-    one: Json = {"anyOf": [ref(row_name), listed]}
+
+
+def request(row_name: str, values_name: str) -> Json:
+    """A body of ``/predict``: rows by column name, or as lists of values."""
+    one: Json = {"anyOf": [ref(row_name), ref(values_name)]}
     return {
         "anyOf": [
             _under("features", one),
@@ -233,6 +246,38 @@ def target(models: Sequence[ModelEntry]) -> Json:
     }
 
 
+def truths_csv(models: Sequence[ModelEntry]) -> Json:
+    """The text of a CSV of truths: a header, and a line each."""
+    labelled = with_truth(models)
+    names = ["target"] if len(models) == 1 else [one.name for one in labelled]
+    header = ",".join(map(_literally, ("prediction_id", *names)))
+    line = ",".join(("[A-Za-z0-9._:-]{1,128}", *map(_cells, labelled)))
+    return {
+        "type": "string",
+        "pattern": f"^{header}(\\n{line})+\\n?$",
+        "description": "Columns may come in another order, cells in quotes, lines with a carriage return.",
+    }
+
+
+def _cells(entry: ModelEntry) -> str:
+    """What stands for a truth in a CSV without quotes, as a pattern."""
+    if entry.task is Task.REGRESSION:
+        return r"-?[0-9]{1,15}(\.[0-9]{1,15})?"
+    plain = [str(label) for label in entry.labels if isinstance(label, int | str)]
+    if len(plain) < len(entry.labels) or any(_AWKWARD.search(label) for label in plain):
+        return '[^,"\\r\\n]+'
+    return f"({'|'.join(map(_literally, plain))})"
+
+
+_AWKWARD = re.compile(r'[,"\s]')
+_SYNTAX = re.compile(r"([\\^$.*+?()\[\]{}|/])")
+
+
+def _literally(text: str) -> str:
+    """A pattern that is matched by nothing else; in JSON Schema only what has a meaning may be escaped."""
+    return _SYNTAX.sub(r"\\\1", text)
+
+
 def example_target(models: Sequence[ModelEntry]) -> Any:
     """A truth that may be told."""
     if len(models) > 1:
@@ -273,62 +318,100 @@ ERROR: Json = {
         "details": {"type": "array", "items": WARNING},
     },
 }
-MLFLOW: Json = {
-    "type": "object",
-    "oneOf": [
-        {"required": ["dataframe_split"]},
-        {"required": ["dataframe_records"]},
-        {"required": ["instances"]},
-        {"required": ["inputs"]},
-    ],
-    "properties": {
+
+
+def infer(models: Sequence[ModelEntry]) -> Json:
+    """A request of the Open Inference Protocol, of what these models put out."""
+    names = [output.name for output in outputs_of(models)]
+    return {
+        "type": "object",
+        "required": ["inputs"],
+        "properties": {
+            "id": ID
+            | {"type": ["string", "null"], "minLength": 0, "pattern": f"^{CHARACTER}*$"}
+            | {"description": "Your own, sent back; the ids of several rows are id.0, id.1 and so on."},
+            "inputs": {
+                "type": "array",
+                "minItems": 1,
+                "items": {
+                    "type": "object",
+                    "required": ["name", "shape", "datatype"],
+                    "properties": {
+                        "name": {"type": "string", "minLength": 1},
+                        "shape": {
+                            "type": "array",
+                            "minItems": 1,
+                            "maxItems": 4,
+                            "items": {"type": "integer", "minimum": 0},
+                        },
+                        "datatype": {"enum": list(DATATYPES)},
+                        "data": {"type": "array", "description": "As many values as the shape says."},
+                    },
+                },
+            },
+            "outputs": {
+                "type": ["array", "null"],
+                "items": {
+                    "type": "object",
+                    "required": ["name"],
+                    "properties": {"name": {"enum": names}},
+                },
+            },
+        },
+    }
+
+
+def mlflow(schema: TableSchema) -> Json:
+    """A body of ``/invocations`` in one of MLflow's four shapes."""
+    names = list(schema.names)
+    rows: Json = {"type": "array", "minItems": 1, "items": {"anyOf": [ref("Row"), ref("Values")]}}
+    columns: Json = {
+        "type": "object",
+        "description": "By column the list of its values, all equally long; or one row.",
+        "required": [one.name for one in schema if not one.nullable],
+    }
+    shapes: Json = {
         "dataframe_split": {
             "type": "object",
             "required": ["data"],
             "properties": {
-                "columns": {"type": "array", "items": {"type": "string"}},
-                "data": {"type": "array", "minItems": 1, "items": {"type": "array"}},
+                "columns": {
+                    "type": ["array", "null"],
+                    "description": "In the order of the data; another order than this is taken, too.",
+                    "prefixItems": [{"const": name} for name in names],
+                    "minItems": len(names),
+                    "maxItems": len(names),
+                },
+                "data": {"type": "array", "minItems": 1, "items": ref("Values")},
             },
         },
-        "dataframe_records": {"type": "array", "minItems": 1, "items": {"type": "object"}},
-        "instances": {"type": "array", "minItems": 1, "items": {"type": ["object", "array"]}},
-        "inputs": {"type": ["object", "array"]},
-        "params": {"type": "object", "properties": {"details": {"type": "boolean"}}},
-    },
-    "additionalProperties": False,
-}
+        "dataframe_records": {"type": "array", "minItems": 1, "items": ref("Row")},
+        "instances": rows,
+        "inputs": {"anyOf": [columns, rows]},
+    }
+    params: Json = {
+        "type": ["object", "null"],
+        "properties": {
+            "details": {"type": "boolean", "description": "Answer each row as /predict does."},
+        },
+    }
+    return {
+        "type": "object",
+        "oneOf": [{"required": [shape]} for shape in shapes],
+        "properties": {**shapes, "params": params},
+        "additionalProperties": False,
+    }
+
+
 PREDICTIONS: Json = {
     "type": "object",
     "required": ["predictions"],
     "properties": {"predictions": {"type": "array"}},
 }
-INFER: Json = {
-    "type": "object",
-    "required": ["inputs"],
-    "properties": {
-        "id": ID | {"minLength": 0},
-        "inputs": {
-            "type": "array",
-            "minItems": 1,
-            "items": {
-                "type": "object",
-                "required": ["name", "shape", "datatype"],
-                "properties": {
-                    "name": {"type": "string", "minLength": 1},
-                    "shape": {"type": "array", "items": {"type": "integer", "minimum": 0}},
-                    "datatype": {"enum": list(DATATYPES)},
-                    "data": {"type": "array"},
-                },
-            },
-        },
-        "outputs": {"type": ["array", "null"], "items": {"type": "object", "required": ["name"]}},
-    },
-}
-
 TRIGGER: Json = {
     "type": "object",
     "properties": {
-        "reason": {"type": "string", "minLength": 1, "maxLength": 1000},
+        "reason": {"type": "string", "maxLength": 1000, "pattern": r"\S"},
         "force_retrain": {
             "type": ["boolean", "null"],
             "description": "False: only where the project's own threshold is reached.",
@@ -352,10 +435,10 @@ ALERTMANAGER: Json = {
                 "type": "object",
                 "required": ["status"],
                 "properties": {
-                    "status": {"enum": ["firing", "resolved"]},
+                    "status": {"type": "string", "examples": ["firing", "resolved"]},
                     "labels": {"type": "object", "additionalProperties": {"type": "string"}},
                     "annotations": {"type": "object", "additionalProperties": {"type": "string"}},
-                    "startsAt": {"type": ["string", "null"], "format": "date-time"},
+                    "startsAt": {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "null"}]},
                     "fingerprint": {"type": "string"},
                 },
             },
@@ -374,17 +457,4 @@ ALERT_EXAMPLE: Json = {
             "fingerprint": "9f8e7d6c5b4a3210",
         }
     ],
-}
-THRESHOLDS: Json = {
-    "type": "object",
-    "required": ["thresholds"],
-    "properties": {
-        "thresholds": {
-            "type": "object",
-            "minProperties": 1,
-            "additionalProperties": {"type": ["number", "string", "boolean", "null"]},
-            "description": "Values by name; null takes one back to what the project file says.",
-        },
-        "reason": {"type": "string", "maxLength": 1000},
-    },
 }

@@ -12,7 +12,7 @@ from modelwright.serve.asks import Ask, Wire
 from modelwright.serve.deployment import Deployment
 from modelwright.serve.errors import ServeError, error_document
 from modelwright.serve.protocols import mlflow, predict, sagemaker, v2, v2_replies
-from modelwright.serve.protocols.call import Call, Outcome, Reply, header_id, row_ids
+from modelwright.serve.protocols.call import Call, Outcome, Reply, request_id, row_ids
 
 _encode = msgspec.json.Encoder().encode
 
@@ -26,10 +26,9 @@ class PredictWire:
         """See ``asks.Wire``."""
         if deployment.quick is not None and (found := deployment.quick.read(ask.body)) is not None:
             ask.values, given, ask.carried = found
-            if given is None and ask.headers:
-                given = header_id(ask.headers)
-            if given is not None:
-                ask.given = row_ids(given, 1)
+            named = request_id(given, ask.headers) if ask.headers else given
+            if named is not None:
+                ask.given = row_ids(named, 1)
             return
         take_call(ask, predict.read(bytes(ask.body), ask.headers, deployment.inputs, most_rows=most_rows))
 

@@ -23,8 +23,10 @@ def test_lengths_in_every_unit(length, value):
     assert seconds(length) == value
 
 
-@pytest.mark.parametrize("length", ["", "10min", "m", "-5s", 0, -1, "nan", float("inf"), "1h30", "ten"])
+@pytest.mark.parametrize(
+    "length", ["", "10min", "m", "-5s", 0, -1, "nan", float("inf"), "1h30", "ten", "40000d", 1e300]
+)
 def test_what_is_no_length_is_refused(length):
     """Anything else is an error that quotes it."""
-    with pytest.raises(ValueError, match="length of time"):
+    with pytest.raises(ValueError, match=r"length of time|hundred years"):
         seconds(length)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelwright.serve.errors import BadId
-from modelwright.serve.ids import IdMaker, given_id
+from modelwright.serve.ids import LONGEST_OF_ROW, IdMaker, given_id
 
 
 @given(st.lists(st.integers(min_value=0, max_value=1 << 45), min_size=1, max_size=50))
@@ -36,12 +36,23 @@ def test_a_plain_text_is_an_id(value: str) -> None:
 
 
 def test_a_whole_number_is_an_id() -> None:
-    """As its digits."""
+    """As its digits; 17.0 is one to JSON, too."""
     assert given_id(17) == "17"
+    assert given_id(-17.0) == "-17"
+    assert given_id(2**64 - 1) == "18446744073709551615"
+
+
+def test_what_names_a_row_of_a_batch_may_be_longer() -> None:
+    """By the row's place behind the request's id."""
+    row = "x" * 128 + ".9999999"
+    assert given_id(row, longest=LONGEST_OF_ROW) == row
+    with pytest.raises(BadId):
+        given_id(row + "9", longest=LONGEST_OF_ROW)
 
 
 @pytest.mark.parametrize(
-    "value", ["", " ", "a b", "a/b", 'a"b', "a\\b", "é", "x" * 129, True, 1.5, None, [], {}, "a\n"]
+    "value",
+    ["", " ", "a b", "a/b", 'a"b', "a\\b", "é", "x" * 129, True, 1.5, 2**64, -(2.0**63), None, [], "a\n"],
 )
 def test_anything_else_is_refused(value: object) -> None:
     """With the place and what was sent."""

@@ -105,6 +105,55 @@ def test_the_bundles_example_goes_before_a_made_one():
     assert list(openapi.example_row(one).items()) == [("Amount (€)", 1), ("age", 5)]
 
 
+def test_every_example_fits_its_schema():
+    """A reader may send what is shown."""
+    document = openapi.document([ONE])
+    for item in document["paths"].values():
+        for content in item.get("post", {}).get("requestBody", {}).get("content", {}).values():
+            shown = [one["value"] for one in content.get("examples", {}).values()]
+            shown += [content["example"]] if "example" in content else []
+            schema = content["schema"] | {"components": document["components"]}
+            for example in shown:
+                jsonschema.Draft202012Validator(schema).validate(example)
+
+
+@pytest.mark.parametrize(
+    ("labels", "line", "fits"),
+    [
+        ((0, 1), "order-17,1", True),
+        ((0, 1), "order-17,7", False),
+        ((0, 1), "order 17,1", False),
+        (("a.b", "c|d"), "1,c|d", True),
+        (("a.b", "c|d"), "1,axb", False),
+        (("red, or so", "blue"), "1,blue", True),
+        (("red, or so", "blue"), "1,red, or so", False),
+    ],
+)
+def test_a_csv_of_truths_is_described_line_by_line(labels, line, fits):
+    """By its header and the labels there are."""
+    schema = openapi_schemas.truths_csv([classifier(labels=labels)])
+    text = f"prediction_id,target\n{line}\n"
+    assert jsonschema.Draft202012Validator(schema).is_valid(text) is fits
+
+
+@pytest.mark.parametrize(
+    ("values", "fits"),
+    [
+        ({"retrain.new_samples": 50, "retrain.every": "1h 30m", "retrain.on_drift": None}, True),
+        ({"retrain.quality.f1": 0.9, "retrain.quality.window": 100, "monitor.drift.psi": 0.1}, True),
+        ({}, False),
+        ({"retrain.new_sample": 50}, False),
+        ({"retrain.quality.rmse": 3}, False),
+        ({"retrain.cooldown": "0s"}, False),
+        ({"retrain.cooldown": 1e300}, False),
+    ],
+)
+def test_thresholds_are_named_with_what_each_may_be(values, fits):
+    """Also the metrics of the models that are served."""
+    document = openapi.document([ONE])
+    assert validator(document, "Thresholds").is_valid({"thresholds": values}) is fits
+
+
 def test_answers_are_described_by_labels():
     """And what the server sends fits."""
     document = openapi.document([ONE])

@@ -88,12 +88,26 @@ def row_ids(given: object, count: int) -> list[str | None]:
     checked = given_id(given)
     if count == 1:
         return [checked]
-    return [given_id(f"{checked}.{place}") for place in range(count)]
+    return [f"{checked}.{place}" for place in range(count)]
 
 
 def header_id(headers: Mapping[str, str]) -> str | None:
     """The id in ``X-Request-Id``, unchecked."""
     return headers.get(REQUEST_ID) or None
+
+
+def request_id(given: object, headers: Mapping[str, str]) -> object:
+    """The id in the body, else that of ``X-Request-Id``.
+
+    A header that is none is refused in either case: logs and traces name the request by it.
+
+    Raises:
+        BadId: The header cannot be an id. The body's is not checked here.
+    """
+    told = header_id(headers)
+    if told is not None:
+        told = given_id(told, where=("header", REQUEST_ID))
+    return told if given is None else given
 
 
 def shown_columns(columns: Mapping[str, Sequence[Any]]) -> str:

@@ -27,6 +27,7 @@ from modelwright.serve.protocols.call import (
     Reply,
     Row,
     header_id,
+    request_id,
     row_ids,
     rows_limited,
 )
@@ -94,15 +95,14 @@ def of_row(
             batch = {("instances" if key == wrapper else key): item for key, item in value.items()}
             return _batch(batch, headers, schema, most_rows)
     row, given = _one(value, schema, ("body",))
-    return Call(rows=[row], ids=row_ids(given if given is not None else header_id(headers), 1), single=True)
+    return Call(rows=[row], ids=row_ids(request_id(given, headers), 1), single=True)
 
 
 def _batch(value: dict[str, Any], headers: Mapping[str, str], schema: TableSchema, most_rows: int) -> Call:
     _no_others(value, {"instances", "id"}, ("body",))
     instances = value["instances"]
     rows_limited(len(instances), most_rows)
-    given = value.get("id")
-    ids = row_ids(given if given is not None else header_id(headers), len(instances))
+    ids = row_ids(request_id(value.get("id"), headers), len(instances))
     rows: list[Row] = []
     for place, item in enumerate(instances):
         where = ("body", "instances", place)

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from modelwright.serve.errors import BadBody, Unsupported, clip
-from modelwright.serve.ids import given_id
+from modelwright.serve.ids import LONGEST_OF_ROW, given_id
 from modelwright.serve.protocols import jsonbody
 from modelwright.serve.protocols.media import media_type, only_utf8
 from modelwright.serve.protocols.tables import CSV
@@ -86,10 +86,10 @@ def told(item: Any, where: tuple[Any, ...], *, text: bool = False) -> Told:
         raise BadBody("The prediction's id is required.", kind="missing", loc=(*where, IDS[0]))
     key = next((key for key in TARGETS if key in item), None)
     if key is not None:
-        return Told(given_id(id), item[key], text, (*where, key))
+        return Told(given_id(id, longest=LONGEST_OF_ROW), item[key], text, (*where, key))
     others = {name: value for name, value in item.items() if name not in IDS}
     if text and others:  # a column a model
-        return Told(given_id(id), others, text, where)
+        return Told(given_id(id, longest=LONGEST_OF_ROW), others, text, where)
     raise BadBody("The truth is required.", kind="missing", loc=(*where, TARGETS[0]))
 
 
@@ -147,7 +147,7 @@ def _ground_truth(item: dict[str, Any], where: tuple[Any, ...]) -> Told:
         raise BadBody("The event's id is required.", kind="missing", loc=(*where, "eventMetadata", "eventId"))
     place = (*where, _SAGEMAKER, "data")
     target, text = _decoded(data["data"], str(data.get("encoding", "CSV")).upper(), place)
-    return Told(given_id(id), target, text, place)
+    return Told(given_id(id, longest=LONGEST_OF_ROW), target, text, place)
 
 
 def _decoded(data: str, encoding: str, where: tuple[Any, ...]) -> tuple[Any, bool]:

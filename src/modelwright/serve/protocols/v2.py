@@ -20,7 +20,7 @@ from modelwright.serve.protocols.call import (
     MOST_ROWS,
     Call,
     Row,
-    header_id,
+    request_id,
     row_ids,
     rows_limited,
     rows_of_columns,
@@ -84,7 +84,7 @@ def read(
     wanted, binary = _wanted(value)
     return V2Call(
         rows=rows,
-        ids=row_ids(echo or header_id(headers), len(rows)),
+        ids=row_ids(request_id(echo or None, headers), len(rows)),
         echo=echo,
         wanted=wanted,
         binary=binary,

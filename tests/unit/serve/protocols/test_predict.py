@@ -65,6 +65,19 @@ def test_rows_of_a_batch_have_their_own_ids_or_the_batchs():
     assert read({"instances": [LIST, {**ROW, "id": "own"}]}).ids == [None, "own"]
 
 
+def test_every_id_that_may_be_given_to_a_request_may_be_given_to_a_batch():
+    """Its rows' are longer."""
+    assert read({"instances": [LIST, LIST], "id": "x" * 128}).ids == ["x" * 128 + ".0", "x" * 128 + ".1"]
+
+
+@pytest.mark.parametrize("body", [ROW, {**ROW, "id": "a"}, {"instances": [LIST], "id": "a"}])
+def test_a_header_that_is_no_id_is_refused_whatever_the_body_says(body):
+    """The log and traces name the request by it."""
+    with pytest.raises(BadId) as caught:
+        read(body, x_request_id="a b")
+    assert caught.value.problems[0]["loc"] == ["header", "x-request-id"]
+
+
 def test_one_id_for_two_rows_is_refused():
     """They would be one row in the log."""
     with pytest.raises(BadBody) as caught:
@@ -72,7 +85,7 @@ def test_one_id_for_two_rows_is_refused():
     assert caught.value.problems[0]["loc"] == ["body", "instances", 1]
 
 
-@pytest.mark.parametrize("given", ["", "a b", "a/b", "x" * 129, 1.5, True, ["a"], {"a": 1}])
+@pytest.mark.parametrize("given", ["", "a b", "a/b", "x" * 129, 1.5, 2**64, True, ["a"], {"a": 1}])
 def test_an_id_that_cannot_be_one_is_refused(given):
     """It would not fit in a path or a log."""
     with pytest.raises(BadId):
