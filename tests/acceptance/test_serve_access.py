@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
-import ipaddress
 import os
 import ssl
 import subprocess
@@ -12,10 +10,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
+from certificates import certificate
 from modelwright.serve.auth.api_keys import create_key
 from serving import SETOSA, Server, eventually, iris_project, run_serve, stored
 
@@ -129,43 +125,37 @@ def test_a_strangers_page_cannot_use_a_server_on_loopback(project: Path) -> None
 
 
 def test_https_by_certificate_files(project: Path, tmp_path: Path) -> None:
-    """With a certificate and its key the fast lane and the rest speak TLS."""
-    certificate, private_key = _certificate(tmp_path)
-    with Server("--workers", "1", "--tls-cert", certificate, "--tls-key", private_key, cwd=project) as server:
+    """With a certificate and its key the fast lane and the rest speak TLS, and the line for curl works."""
+    made = certificate(tmp_path)
+    files = ("--tls-cert", made.file, "--tls-key", made.key_file)
+    with Server("--workers", "1", *files, "--hsts", "30d", cwd=project) as server:
         assert server.url.startswith("https://")
-        context = ssl.create_default_context(cafile=str(certificate))
+        context = ssl.create_default_context(cafile=str(made.file))
         with httpx.Client(base_url=server.url, verify=context) as client:
-            assert client.post("/predict", json=BODY).json()["prediction"] == 0
-            assert client.get("/health").status_code == 200
-    status, told = run_serve(project, "--tls-cert", str(certificate))
+            answer, health = client.post("/predict", json=BODY), client.get("/health")
+        assert answer.json()["prediction"] == 0
+        for reply in (answer, health):
+            assert (reply.status_code, reply.headers["strict-transport-security"]) == (200, "max-age=2592000")
+        assert b'"prediction_name":"setosa"' in pasted(server, tmp_path)
+    status, told = run_serve(project, "--tls-cert", str(made.file))
     assert (status, "--tls-key" in told) == (3, True)
+    status, told = run_serve(project, "--hsts", "30d")
+    assert (status, "--tls-cert" in told) == (2, True)
 
 
-def _certificate(folder: Path) -> tuple[Path, Path]:
-    secret = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.datetime.now(datetime.UTC)
-    built = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(secret.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
-        )
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(secret, hashes.SHA256())
-    )
-    certificate, private_key = folder / "cert.pem", folder / "key.pem"
-    certificate.write_bytes(built.public_bytes(serialization.Encoding.PEM))
-    private_key.write_bytes(
-        secret.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    return certificate, private_key
+def test_https_by_a_name_of_the_house(project: Path, tmp_path: Path) -> None:
+    """Nobody is locked out of a host whose name has a certificate of its own; curl is told who it is."""
+    made = certificate(tmp_path, ("models.internal",))
+    with Server("--tls-cert", made.file, "--tls-key", made.key_file, "--workers", "1", cwd=project) as server:
+        context = ssl.create_default_context(cafile=str(made.file))
+        context.check_hostname = False
+        headers = httpx.get(f"{server.url}/health", verify=context).headers
+        assert "strict-transport-security" not in headers
+        assert b'"prediction_name":"setosa"' in pasted(server, tmp_path)
+
+
+def pasted(server: Server, folder: Path) -> bytes:
+    """What the line for curl gives in a shell that stands elsewhere."""
+    return subprocess.run(
+        ["sh", "-c", server.ready["curl"]], cwd=folder, capture_output=True, check=True
+    ).stdout

@@ -67,6 +67,11 @@ if TYPE_CHECKING:
 @click.option("--cors", "origins", multiple=True, metavar="ORIGIN", help="A web page's origin that may ask.")
 @click.option("--tls-cert", default="", metavar="FILE", help="Certificate chain, PEM: serve HTTPS.")
 @click.option("--tls-key", default="", metavar="FILE", help="Its private key, PEM.")
+@click.option(
+    "--hsts",
+    metavar="TIME",
+    help="How long browsers insist on HTTPS: off, auto, or a time such as 30d. Default: auto.",
+)
 @click.option("--traces", is_flag=True, help="Send OpenTelemetry traces, as OTEL_* variables say.")
 @click.option("--no-retrain", is_flag=True, help="Start no retraining; jobs wait for 'modelwright worker'.")
 @click.option("--no-monitor", is_flag=True, help="Watch neither drift nor quality here.")
@@ -91,6 +96,7 @@ def command(
     origins: tuple[str, ...],
     tls_cert: str,
     tls_key: str,
+    hsts: str | None,
     traces: bool,
     no_retrain: bool,
     no_monitor: bool,
@@ -135,6 +141,7 @@ def command(
         origins=origins,
         certificate=tls_cert,
         private_key=tls_key,
+        hsts=hsts,
         sagemaker=container is not None,
         retrain_threshold=threshold,
         traces=traces,

@@ -50,19 +50,39 @@ def serve(settings: ServeSettings, *, on_ready: Callable[[Readiness], None] | No
     def ready(url: str, versions: dict[str, int], bundle: str) -> None:
         if on_ready is not None:
             ordered = {target.name: versions[target.name] for target in settings.targets}
-            on_ready(Readiness(url, ordered, curl_line(url, Path(bundle), key=settings.auth_on)))
+            asked, options = _as_curl_asks(url, settings)
+            line = curl_line(asked, Path(bundle), key=settings.auth_on, options=options)
+            on_ready(Readiness(url, ordered, line))
 
     return Supervisor(settings).run(ready)
 
 
-def curl_line(url: str, bundle: Path, *, key: bool = False) -> str:
-    """A ``curl`` command that predicts the bundle's own example; ``key`` sends one of the environment."""
+def _as_curl_asks(url: str, settings: ServeSettings) -> tuple[str, str]:
+    """The address, and curl's options for a certificate that it would not take as it is."""
+    if not settings.certificate:
+        return url, ""
+    from modelwright.serve.tls import curl_address, look_at  # OpenSSL takes its time
+
+    shown = look_at(settings.certificate, settings.private_key)
+    return curl_address(url, str(Path(settings.certificate).absolute()), shown)
+
+
+def curl_line(url: str, bundle: Path, *, key: bool = False, options: str = "") -> str:
+    """A ``curl`` command that predicts the bundle's own example.
+
+    Args:
+        url: The server's address.
+        bundle: Folder of the bundle.
+        key: Send the API key of the environment.
+        options: More of curl's, as a shell reads them.
+    """
     body = example_request(bundle)
     if body is None:
         return ""
     text = json.dumps(_brief(body), ensure_ascii=False)
     headers = "-H 'content-type: application/json'" + (' -H "x-api-key: $MODELWRIGHT_API_KEY"' if key else "")
-    return f"curl -s {quote_path(url, safe=':/[]')}/predict {headers} -d {quote(text)}"
+    curl = f"curl -s {options}".rstrip()
+    return f"{curl} {quote_path(url, safe=':/[]')}/predict {headers} -d {quote(text)}"
 
 
 def _brief(body: dict[str, Any]) -> dict[str, Any]:

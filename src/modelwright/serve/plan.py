@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import ssl
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from modelwright.bundle.format import MANIFEST
 from modelwright.errors import ExitCode, ModelwrightError
@@ -16,6 +16,9 @@ from modelwright.serve.auth.local import may_start
 from modelwright.serve.settings import Limits, ServeSettings, Target
 from modelwright.serve.tracing import traces_wanted
 
+if TYPE_CHECKING:
+    from modelwright.serve.tls import Certificate
+
 _MOST_WORKERS = 4
 
 
@@ -23,12 +26,6 @@ class SameName(ModelwrightError):
     """Two things to be served have one name."""
 
     code = ExitCode.USAGE
-
-
-class TlsUnusable(ModelwrightError):
-    """A certificate or its key."""
-
-    code = ExitCode.PROJECT
 
 
 def is_bundle(path: Path) -> bool:
@@ -102,6 +99,7 @@ def serve_settings(
     origins: Sequence[str] = (),
     certificate: str = "",
     private_key: str = "",
+    hsts: str | None = None,
     sagemaker: bool = False,
     retrain_threshold: int | None = None,
     traces: bool = False,
@@ -121,6 +119,7 @@ def serve_settings(
         insecure: Serve beyond this machine without asking who it is.
         origins: Web pages that may send requests.
         certificate, private_key: Files for TLS.
+        hsts: How long browsers are to insist on HTTPS: "auto" (the default), "off", or a length of time.
         sagemaker: ``/invocations`` speaks SageMaker's protocol, not MLflow's.
         retrain_threshold: New samples that start a retraining.
         traces: Send OpenTelemetry traces, whatever ``MODELWRIGHT_TRACES`` says.
@@ -131,20 +130,22 @@ def serve_settings(
         AuthMisconfigured: Authentication cannot be set up so.
         Exposed: Strangers could ask.
         TlsUnusable: The certificate and its key cannot be used.
+        HstsUnclear: ``hsts`` is no length of time, or there is no TLS.
         TracesMisconfigured: Traces cannot be sent as it was asked for.
         MissingExtra: Traces are wanted, and what sends them is not installed.
     """
     _refuse_same_names(target.name for target in targets)
     auth = _checked_auth(settings.auth if auth is None else auth)
     may_start(settings.host, auth=auth != "off", insecure=insecure)
-    _check_tls(certificate, private_key)
+    shown = _shown(certificate, private_key)
+    port = settings.port if port is None else port
     given = settings.entry("workers").source != "default"
     return ServeSettings(
         targets=tuple(targets),
         work_dir=str(settings.work_dir),
         store_url=settings.store_url,
         host=settings.host,
-        port=settings.port if port is None else port,
+        port=port,
         workers=settings.workers if given else min(_MOST_WORKERS, len(os.sched_getaffinity(0))),
         sync=sync,
         log_level=settings.log_level,
@@ -158,6 +159,7 @@ def serve_settings(
         origins=tuple(origins),
         certificate=certificate,
         private_key=private_key,
+        hsts=_insisted(hsts, shown, port),
         sagemaker=sagemaker,
         retrain_threshold=retrain_threshold,
         traces=traces_wanted(os.environ, asked=traces),
@@ -176,18 +178,22 @@ def _checked_auth(auth: str) -> str:
     return asked if auth_settings(os.environ, auth=asked).on else "off"
 
 
-def _check_tls(certificate: str, private_key: str) -> None:
-    if bool(certificate) != bool(private_key):
-        raise TlsUnusable("TLS needs a certificate and its key.", "Give both --tls-cert and --tls-key.")
-    if certificate:
-        try:
-            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, private_key)
-        except (OSError, ssl.SSLError) as error:
-            raise TlsUnusable(
-                f"The certificate {certificate} and the key {private_key} cannot be used: "
-                f"{error.strerror or error}.",
-                "Give PEM files that belong together and may be read.",
-            ) from error
+def _shown(certificate: str, private_key: str) -> Certificate | None:
+    """What is known of the certificate; found wrong here and not in a worker."""
+    if not (certificate or private_key):
+        return None
+    # Imported here: OpenSSL takes its time, and most servers on a person's machine need none.
+    from modelwright.serve.tls import look_at
+
+    return look_at(certificate, private_key)
+
+
+def _insisted(hsts: str | None, shown: Certificate | None, port: int) -> int:
+    if hsts is None and shown is None:
+        return 0
+    from modelwright.serve.tls import AUTO, hsts_seconds
+
+    return hsts_seconds(AUTO if hsts is None else hsts, shown, port)
 
 
 def _refuse_same_names(names: Iterable[str]) -> None:

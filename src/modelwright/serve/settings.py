@@ -84,6 +84,7 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
         insecure: Somebody else keeps strangers away.
         origins: Web pages that may send requests (CORS).
         certificate, private_key: Files for TLS; both or none.
+        hsts: Seconds for which browsers are to insist on HTTPS; 0 says nothing.
         sagemaker: ``/invocations`` speaks SageMaker's protocol, not MLflow's.
         limits: What a client may ask for.
         retrain_threshold: New samples that start a retraining, shown in ``/metrics``.
@@ -107,6 +108,7 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
     origins: tuple[str, ...] = ()
     certificate: str = ""
     private_key: str = ""
+    hsts: int = 0
     sagemaker: bool = False
     limits: Limits = Limits()
     retrain_threshold: int | None = None

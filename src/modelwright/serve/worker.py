@@ -28,7 +28,7 @@ from modelwright.serve.priority import prefer_short_turns
 from modelwright.serve.processes import announce
 from modelwright.serve.projects import Projects
 from modelwright.serve.repeats import Repeats
-from modelwright.serve.settings import Child, Word
+from modelwright.serve.settings import Child, ServeSettings, Word
 from modelwright.serve.site import Site
 from modelwright.serve.store_access import StoreAccess
 from modelwright.serve.swap import Swapper
@@ -151,7 +151,7 @@ def _server(child: Child, site: Site, lane: Lane) -> QuietServer:
         log_config=None,
         access_log=False,
         server_header=False,
-        headers=[("x-content-type-options", "nosniff"), ("cache-control", "no-store")],
+        headers=_headers(settings),
         ssl_certfile=settings.certificate or None,
         ssl_keyfile=settings.private_key or None,
         proxy_headers=False,
@@ -159,6 +159,14 @@ def _server(child: Child, site: Site, lane: Lane) -> QuietServer:
         timeout_graceful_shutdown=int(settings.drain_seconds),
     )
     return QuietServer(config)
+
+
+def _headers(settings: ServeSettings) -> list[tuple[str, str]]:
+    """What every answer says, in the lane and beside it."""
+    headers = [("x-content-type-options", "nosniff"), ("cache-control", "no-store")]
+    if settings.certificate and settings.hsts:
+        headers.append(("strict-transport-security", f"max-age={settings.hsts}"))
+    return headers
 
 
 async def _first_load(live: LiveFile, swapper: Swapper, stop: asyncio.Event) -> bool:
