@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from modelwright.errors import ExitCode, ModelwrightError
@@ -14,6 +15,12 @@ class CannotAdopt(ModelwrightError):
     """A project cannot be made of this data file without being told more."""
 
     code = ExitCode.USAGE
+
+
+class NoSuchColumn(ModelwrightError):
+    """The data has no column of the name that was given."""
+
+    code = ExitCode.DATA
 
 
 def is_data(where: str) -> bool:
@@ -41,9 +48,11 @@ def adopt(where: str, *, target: str | None, task: Task | None, name: str | None
         name: Project name; made of the file's name where not given.
 
     Raises:
+        NoSuchColumn: The target is none of the data's columns.
         CannotAdopt: No target was given, or the folder has a project for other data.
         ModelwrightError: The data cannot be read or does not validate; nothing was written.
     """
+    target = target or None  # an empty word is none
     folder = (
         Path(where.removeprefix("sklearn:"))
         if where.startswith("sklearn:")
@@ -79,22 +88,38 @@ def _existing(folder: Path, source: str, target: str | None) -> Path:
 
 
 def _write(folder: Path, source: str, target: str | None, task: Task | None, name: str | None) -> Path:
+    from modelwright.data.faults import nearest, shorten
     from modelwright.data.guess import guess_task
     from modelwright.data.infer import infer_schema
-    from modelwright.data.load import read_table
+    from modelwright.data.load import locate, read_table
     from modelwright.data.validate import validate
     from modelwright.project import write
-    from modelwright.project.model import Data
+    from modelwright.project.model import NAME, Data
+    from modelwright.project.sources import is_path
 
+    if is_path(source):
+        locate(source, folder, "Check the path.")
+    if name is not None and re.fullmatch(NAME, name) is None:
+        raise CannotAdopt(
+            f"'{name}' cannot be the name of a project.",
+            f"Use 1 to 63 letters (a to z), digits, - and _, for example: --name {write.slug(name)}",
+        )
     loaded = read_table(source, base=folder)
     names = loaded.table.column_names
+    if target and target not in names:
+        near = nearest(target, names)
+        raise NoSuchColumn(
+            f"{source} has no column {target!r}.",
+            f"Did you mean {near}?" if near else "Name one of its columns with --target.",
+            details=[f"columns: {shorten(names, 40)}"],
+        )
     if target is None and source.startswith("sklearn:") and "target" in names:
         target = "target"
     if target is None and task is not Task.CLUSTERING:
         raise CannotAdopt(
             "Which column is to be predicted?",
             "Name it with --target, or look for groups with --task clustering.",
-            details=[f"columns: {', '.join(names[:40])}{' …' if len(names) > 40 else ''}"],
+            details=[f"columns: {shorten(names, 40)}"],
         )
     data = Data(source=source, target=target)
     if task is None:

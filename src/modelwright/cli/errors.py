@@ -18,7 +18,7 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import click
 
@@ -57,8 +57,14 @@ class OutputClosed(Exception):
     """Whoever read our output has enough. Not an ``OSError``: click would end the program itself."""
 
 
-def run(command: Callable[[], object], terminal: Terminal) -> int:
-    """Run ``command`` and give the exit status, having printed whatever went wrong."""
+def run(command: Callable[[], object], terminal: Terminal, arguments: Sequence[str] = ()) -> int:
+    """Run ``command`` and give the exit status, having printed whatever went wrong.
+
+    Args:
+        command: What to do.
+        terminal: How this run speaks.
+        arguments: The command line, to tell what is wrong with it.
+    """
     try:
         command()
         sys.stdout.flush()
@@ -68,7 +74,7 @@ def run(command: Callable[[], object], terminal: Terminal) -> int:
         click.echo("Interrupted.", err=True)
         return ExitCode.INTERRUPTED
     except click.UsageError as error:
-        return _usage(error, terminal)
+        return _usage(error, terminal, arguments)
     except (BrokenPipeError, OutputClosed):
         _abandon_output()
         return BROKEN_PIPE
@@ -114,12 +120,13 @@ class _Fault(ModelwrightError):
         )
 
 
-def _usage(error: click.UsageError, terminal: Terminal) -> int:
+def _usage(error: click.UsageError, terminal: Terminal, arguments: Sequence[str]) -> int:
     if error.ctx is not None and type(error).__name__ == "NoArgsIsHelpError":  # absent from click 8.1
         click.echo(error.ctx.get_help(), err=True)
         return ExitCode.USAGE
-    path = error.ctx.command_path if error.ctx is not None else "modelwright"
-    wrapped = ModelwrightError(error.format_message(), f"See: {path} --help")
+    from modelwright.cli.usage import plain
+
+    wrapped = ModelwrightError(*plain(error, arguments))
     wrapped.code = ExitCode.USAGE
     return _failed(wrapped, terminal, error)
 

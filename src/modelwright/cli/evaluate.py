@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from modelwright.train.live_report import Report
 
 LOG = "predictions_log.txt"
+_ROWS = frozenset({".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet", ".gz"})
 
 
 class RowsRefused(ModelwrightError):
@@ -120,6 +121,7 @@ def command(
     from modelwright.train.live_check import ask, draw, judged, with_numbers
     from modelwright.train.live_report import Report, append, judge
 
+    _check_address(url)
     known = _project(project)
     data = data or _data_of(known)
     wanted = [_floor(each) for each in floors]
@@ -150,6 +152,24 @@ def command(
     terminal.result(report.document(), lambda: _show(terminal, report, None if no_log else log))
     _none_refused(asked)
     judge(report, wanted)
+
+
+def _check_address(url: str) -> None:
+    """Words for what stands where the address has to, before rows are read for nothing."""
+    if url.startswith(("http://", "https://")):
+        return
+    path = Path(url)
+    if path.is_dir():
+        raise click.UsageError(
+            f"'{url}' is a folder, no server's address. A project is named with --project."
+        )
+    if path.exists() or path.suffix.lower() in _ROWS:
+        raise click.UsageError(
+            f"'{url}' is no server's address. Rows are named with --data: "
+            f"modelwright evaluate http://127.0.0.1:5000 --data '{url}'"
+        )
+    meant = f"http://127.0.0.1:{url}" if url.isdigit() else f"http://{url}"
+    raise click.UsageError(f"'{url}' is no server's address. Did you mean '{meant}'?")
 
 
 def _project(path: str | None) -> Project | None:

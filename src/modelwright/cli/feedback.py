@@ -14,6 +14,7 @@ from modelwright.cli.progress import working
 from modelwright.cli.terminal import Terminal
 from modelwright.cli.verb import project_option, verb
 from modelwright.errors import ExitCode, ModelwrightError
+from modelwright.project.nearby import remedy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -205,6 +206,8 @@ def _rows(path: Path, watch: Watch) -> Iterator[Iterator[tuple[str, Told | Model
         with _opened(path, packed=packed) as file:
             rows = _csv(file) if form in _CSV else _lines(file) if form in _LINES else _json(file)
             yield watched(rows, cast("IO[bytes]", file.buffer), watch)
+    except FileNotFoundError as error:
+        raise LabelsUnreadable(f"There is no file {path}.", remedy(path)) from error
     except (OSError, EOFError, UnicodeDecodeError) as error:
         raise LabelsUnreadable(
             f"The file {path} cannot be read: {getattr(error, 'strerror', None) or error}.", "Check it."

@@ -155,4 +155,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if isinstance(status, int):  # click turns an Exit into its status
             raise click.exceptions.Exit(status)
 
-    sys.exit(int(run(call, terminal)))
+    sys.exit(int(run(call, terminal, sys.argv[1:] if args is None else args)))

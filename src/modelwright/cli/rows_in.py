@@ -22,6 +22,7 @@ from typing import IO, Any, cast
 from modelwright.cli.decimal_sign import with_points
 from modelwright.cli.reading import Watch, counted, watched
 from modelwright.errors import ExitCode, MissingExtra, ModelwrightError
+from modelwright.project.nearby import remedy
 from modelwright.schema.columns import Kind, TableSchema
 from modelwright.schema.missing import AMONG_NUMBERS, SPELLINGS
 
@@ -80,7 +81,7 @@ def read_words(words: Sequence[str], schema: TableSchema) -> Iterator[Row]:
         else:
             raise InputUnreadable(
                 f"'{word}' is no file, no JSON, and no name=value.",
-                "Check the path, or write a row such as: "
+                f"{remedy(Path(word))} A row is written like: "
                 + " ".join(_example(name) for name in schema.names[:3]),
             )
     if pairs:
@@ -171,6 +172,8 @@ def _file_rows(
             f"{_name(path)} is not UTF-8 text (byte 0x{error.object[error.start]:02x}).",
             "Save it as UTF-8, or convert it with: iconv -f latin1 -t utf-8",
         ) from error
+    except FileNotFoundError as error:
+        raise InputUnreadable(f"There is no file {_name(path)}.", remedy(Path(path))) from error
     except OSError as error:
         raise InputUnreadable(
             f"{_name(path)} cannot be read: {error.strerror or error}.", "Check the path."

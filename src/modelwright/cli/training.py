@@ -42,7 +42,7 @@ def run_training(
     """Train a project under a progress bar; arguments as ``train_project`` takes them."""
     from modelwright.train.run import train_project
 
-    why = reason_to_train(project if data is None else project.with_source(data), settings, store)
+    why = reason_to_train(project if data is None else with_data(project, data), settings, store)
     with drawn(terminal, project.name, opening=why, work_dir=settings.work_dir) as progress:
         return train_project(
             project,
@@ -53,6 +53,22 @@ def run_training(
             release=release,
             actor=actor,
         )
+
+
+def with_data(project: Project, data: str) -> Project:
+    """The project over other data that a person named.
+
+    Raises:
+        DataUnreadable: It names a file that is not there.
+    """
+    from pathlib import Path
+
+    from modelwright.data.load import locate
+    from modelwright.project.sources import is_path
+
+    if is_path(data):
+        locate(data, Path.cwd(), "Check the path.")
+    return project.with_source(data)
 
 
 def reason_to_train(project: Project, settings: Settings, store: Store) -> str:

@@ -82,7 +82,9 @@ def command(
     flags: dict[str, object] = {"port": port or None, "host": host, "workers": workers}
     project, settings = open_project(terminal, _project_path(where, target, task, name), flags)
     if data is not None:
-        project = project.with_source(data)
+        from modelwright.cli.training import with_data
+
+        project = with_data(project, data)
     if not no_serve and trained is None:
         _refuse_early(_told(project, settings, port))
     with opened_store(settings) as store:
@@ -109,8 +111,12 @@ def _project_path(where: str | None, target: str | None, task: str | None, name:
     if where is not None and is_data(where):
         return str(adopt(where, target=target, task=Task(task) if task else None, name=name))
     if target or task or name:
+        from modelwright.project.load import find
+
+        if where is None:
+            raise click.UsageError("--target, --task and --name go with a data file, which is not named.")
         raise click.UsageError(
-            "--target, --task and --name go with a data file; a project's file says these."
+            f"--target, --task and --name go with a data file; {find(where)} says these for its project."
         )
     return where
 

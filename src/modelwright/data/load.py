@@ -14,9 +14,10 @@ import pyarrow.parquet as pa_parquet
 
 from modelwright.data import cells, columnar, extract, missing, remote, samples, synthetic
 from modelwright.data.delimited import read_delimited
-from modelwright.data.faults import DataUnreadable, nearest
+from modelwright.data.faults import DataUnreadable
 from modelwright.data.tap import open_bytes
 from modelwright.files import replacing, write_stream
+from modelwright.project import nearby
 from modelwright.project.model import SqlSource
 from modelwright.project.sources import SAMPLE, SYNTHETIC, is_path
 from modelwright.schema.missing import AMONG_NUMBERS, SPELLINGS
@@ -26,6 +27,7 @@ DELIMITED = frozenset({".csv", ".tsv", ".tab", ".txt", ".psv"})
 JSON_LINES = frozenset({".jsonl", ".ndjson"})
 PARQUET = frozenset({".parquet", ".pq"})
 _FOLDER = "data"
+_IN_THE_FILE = "Check data.source in the project file; a relative path starts at the project's folder."
 
 
 class Loaded(NamedTuple):
@@ -90,8 +92,13 @@ def read_table(
     return Loaded(table, path, label_names, _origin(source, base), spellings)
 
 
-def locate(source: str, base: Path) -> Path:
+def locate(source: str, base: Path, otherwise: str = _IN_THE_FILE) -> Path:
     """The file or folder that a path of the project file means.
+
+    Args:
+        source: As the project file, or a person, has it.
+        base: Folder that relative paths start from.
+        otherwise: What to do where nothing of a similar name is there.
 
     Raises:
         DataUnreadable: There is none; near names are suggested.
@@ -105,14 +112,7 @@ def locate(source: str, base: Path) -> Path:
             f"The file {path} is under version control by DVC, but not here.",
             f"Bring it here: dvc checkout '{path}.dvc', or from a remote: dvc pull '{path}.dvc'",
         )
-    folder = path.parent
-    near = nearest(path.name, [item.name for item in folder.iterdir()]) if folder.is_dir() else ""
-    raise DataUnreadable(
-        f"There is no file {path}.",
-        f"Did you mean {near}?"
-        if near
-        else "Check data.source in the project file; a relative path starts at the project's folder.",
-    )
+    raise DataUnreadable(f"There is no file {path}.", nearby.remedy(path, otherwise))
 
 
 def materialise(source: str | SqlSource, *, project_dir: Path) -> Path:

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from modelwright.project import rules, sources, wording
 from modelwright.project.mistakes import Mistake, ProjectInvalid, ProjectNotFound, dotted
 from modelwright.project.model import ProjectFile
+from modelwright.project.nearby import remedy
 from modelwright.project.tree import Tree, parse
 
 FILE = "project.yaml"
@@ -69,14 +70,17 @@ def find(path: Path | str | None = None) -> Path:
         for folder in (here, *here.parents):
             if (folder / FILE).is_file():
                 return folder / FILE
-        raise ProjectNotFound(f"There is no {FILE} in {here} or above it.", _nearby(here) or _START)
+        raise ProjectNotFound(f"There is no {FILE} in {here} or above it.", _how_to_go_on(here))
     given = Path(path).expanduser()
     if given.is_dir():
         if (given / FILE).is_file():
             return (given / FILE).absolute()
-        raise ProjectNotFound(f"There is no {FILE} in the folder {given}.", _nearby(given) or _START)
+        raise ProjectNotFound(
+            f"There is no {FILE} in the folder {given.absolute()}.",
+            _how_to_go_on(given),
+        )
     if not given.exists():
-        raise ProjectNotFound(f"There is no file or folder {given}.", "Check the path.")
+        raise ProjectNotFound(f"There is no file or folder {given}.", remedy(given))
     if given.suffix.lower() not in (".yaml", ".yml"):
         raise ProjectNotFound(
             f"{given} is not a project file.",
@@ -179,6 +183,24 @@ def _without_empty(data: Any, *, setting: bool = False) -> Any:
 
 def _in_order(mistakes: list[Mistake]) -> list[Mistake]:
     return sorted(dict.fromkeys(mistakes), key=lambda mistake: (mistake.line, mistake.key))
+
+
+def _how_to_go_on(folder: Path) -> str:
+    """What to do in a folder without a project."""
+    return " ".join(filter(None, (_projects(folder), _nearby(folder)))) or _START
+
+
+def _projects(folder: Path) -> str:
+    """Which projects there are a folder below, for whoever stands a folder too high."""
+    try:
+        found = sorted(path.parent.name for path in folder.glob(f"[!.]*/{FILE}"))
+    except OSError:
+        return ""
+    if not found:
+        return ""
+    listed = ", ".join(f"'{name}'" for name in found[:8]) + (", …" if len(found) > 8 else "")
+    there = f"There is one in the folder {listed}" if len(found) == 1 else f"There are some in {listed}"
+    return f"{there}: name it, with -p where the verb takes a file or rows, too."
 
 
 def _nearby(folder: Path) -> str:

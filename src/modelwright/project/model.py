@@ -9,6 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from modelwright.schema.columns import Kind
 from modelwright.schema.metrics import Task
 
+NAME = r"^[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?$"
+"""What a project may be called."""
+
 
 class Section(BaseModel):
     """A mapping of the project file: unknown keys are mistakes, values never change."""
@@ -338,7 +341,7 @@ class ModelPart(Section):
 class ProjectFile(Section):
     """The whole file. Names are fixed: other programs and people's files rely on them."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?$")] = Field(
+    name: Annotated[str, Field(pattern=NAME)] = Field(
         description="Letters, digits, - and _; the name of the endpoint and of the registered model."
     )
     task: Task = Field(default=Task.CLASSIFICATION, description="What the model is asked to do.")

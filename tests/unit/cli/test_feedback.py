@@ -89,7 +89,7 @@ def test_new_classes_where_the_project_allows_them(mw, project, store, tmp_path)
     ("name", "content", "words"),
     [
         ("labels.xlsx", b"", "form of"),
-        ("labels.csv", None, "cannot be read"),
+        ("labels.csv", None, "no file"),
         ("labels.csv", b"a,b\n1,2\n", "first line"),
         ("labels.csv", b"id,target\na,big,1\n", "Line 2"),
         ("labels.json", b"{", "no JSON"),
