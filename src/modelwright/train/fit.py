@@ -30,6 +30,7 @@ from modelwright.train.clusters import choose_clusters, is_open
 from modelwright.train.errors import CandidateFailed
 from modelwright.train.evaluate import higher_is_better, measure
 from modelwright.train.folds import Fold
+from modelwright.train.forests import kept_small
 from modelwright.train.material import Material
 from modelwright.train.search import Trial, search
 from modelwright.train.threshold import Choice, choose
@@ -233,6 +234,9 @@ def _train(
     cluster_scores: tuple[dict[str, float], ...] = ()
     if material.task is Task.CLUSTERING and is_open(candidate):
         candidate, cluster_scores = choose_clusters(candidate, matrices.train, seed=material.seed)
+    candidate, kept = kept_small(
+        candidate, lambda small: workshop.fit(small, matrices.train, None), matrices.train.shape[0]
+    )
     competed = workshop.compete(candidate, matrices.train, material.plan.folds)
     estimator, choice, scores = competed.estimator, competed.choice, competed.scores
     del competed  # or it would hold a model that is let go of below
@@ -250,7 +254,7 @@ def _train(
         ),
         answers=answers,
         fit_seconds=workshop.seconds,
-        notes=(*workshop.notes, *([choice.words] if choice else [])),
+        notes=(*workshop.notes, *([kept] if kept else []), *([choice.words] if choice else [])),
         trials=tried,
         cluster_scores=cluster_scores,
         centres=getattr(estimator, "cluster_centers_", None),
