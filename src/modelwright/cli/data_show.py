@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -82,7 +82,7 @@ def _print(terminal: Terminal, origin: str, description: Description, *, every: 
     terminal.print(f"{origin}: {description.rows:,} rows, {len(columns)} columns")
     terminal.print()
     console = terminal.console()
-    terminal.table(_table(shown, console.width))
+    terminal.table(_table(shown, console.width) or _records(shown, console.width))
     if len(shown) < len(columns):
         terminal.print(f"… and {len(columns) - len(shown)} more columns: --all shows them.")
     for line in _remarks(description):
@@ -91,33 +91,82 @@ def _print(terminal: Terminal, origin: str, description: Description, *, every: 
 
 
 _ORDER = ("target", "feature", "ignored")
+_STYLES = {"target": "bold green", "ignored": "dim"}
+_WIDE = 110
+"""From this width on the distribution has a column of its own."""
+_NAME = 24
+_VALUES, _DRAWN_VALUES = 26, 36
+"""A table is worth its while with this much of names, and of values, perhaps behind a histogram."""
 
 
-def _table(columns: Sequence[ColumnDescription], width: int) -> Table:
+def _table(columns: Sequence[ColumnDescription], width: int) -> Table | None:
+    """A line a column; ``None`` where ``width`` leaves no room for names and values."""
     from rich.cells import cell_len
     from rich.table import Table
     from rich.text import Text
 
-    wide = width >= 110
+    wide = width >= _WIDE
     titles = ["column", "kind", "missing", "distinct", *(["distribution"] if wide else []), "values"]
     rows = [_cells(column, wide=wide) for column in columns]
+    needed = [
+        max(len(title), *(cell_len(row[place]) for row in rows), 0) for place, title in enumerate(titles)
+    ]
+    left = width - sum(needed[1:-1]) - 2 * (len(titles) - 1)
+    name = min(needed[0], left - min(needed[-1], _VALUES if wide else _DRAWN_VALUES))
+    if name < min(needed[0], _NAME):
+        return None
+    widths = [name, *needed[1:-1], min(needed[-1], left - name)]
     table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False, padding=(0, 2, 0, 0))
-    left = width
-    for place, title in enumerate(titles):
-        needed = max(len(title), *(cell_len(row[place]) for row in rows), 0)
-        if title == "column":
-            needed = min(needed, max(14, width // 4))
-        if title == "values":
-            needed = max(10, min(needed, left))
-        left -= needed + 2
-        numeric = title in ("missing", "distinct")
-        table.add_column(
-            title, width=needed, justify="right" if numeric else "left", overflow="ellipsis", no_wrap=True
-        )
+    for title, given in zip(titles, widths, strict=True):
+        justify: Any = "right" if title in ("missing", "distinct") else "left"
+        table.add_column(title, width=given, justify=justify, overflow="ellipsis", no_wrap=True)
     for column, cells in zip(columns, rows, strict=True):
-        style = {"target": "bold green", "ignored": "dim"}.get(column.role, "")
-        table.add_row(*map(Text, cells), style=style)
+        table.add_row(*map(Text, cells), style=_STYLES.get(column.role, ""))
     return table
+
+
+def _records(columns: Sequence[ColumnDescription], width: int) -> Table:
+    """A few lines a column, with nothing cut: what a narrow terminal can show."""
+    from rich.cells import cell_len
+    from rich.padding import Padding
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table.grid()
+    for column in columns:
+        style = _STYLES.get(column.role, "")
+        name, kind, missing, distinct, drawn, values = _cells(column, wide=True)
+        facts = [kind, missing and f"{missing} missing", distinct and f"{distinct} distinct"]
+        told = ", ".join(filter(None, facts))
+        title = Text(name, style=f"bold {style}")
+        if cell_len(name) + 2 + cell_len(told) <= width:
+            lines = [drawn, values]
+            title.append(f"  {told}", style="not bold")
+        else:
+            lines = [told, drawn, values]
+        if drawn and cell_len(drawn) + 2 + cell_len(values) <= width - 2:
+            lines[-2:] = [f"{drawn}  {values}"]
+        shown.add_row(title)
+        for line in filter(None, lines):
+            whole = bool(drawn) and line.startswith(drawn)
+            for piece in [line] if whole else _folded(line, width - 2):
+                shown.add_row(Padding(Text(piece, style=style, no_wrap=whole), (0, 0, 0, 2)))
+    return shown
+
+
+def _folded(listed: str, width: int) -> list[str]:
+    """Lines that end between the things that are listed."""
+    from rich.cells import cell_len
+
+    lines = [""]
+    for piece in listed.split(", "):
+        longer = f"{lines[-1]}, {piece}" if lines[-1] else piece
+        if lines[-1] and cell_len(longer) >= width:
+            lines[-1] += ","
+            lines.append(piece)
+        else:
+            lines[-1] = longer
+    return lines
 
 
 def _cells(column: ColumnDescription, *, wide: bool) -> list[str]:

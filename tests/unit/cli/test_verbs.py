@@ -206,7 +206,7 @@ def test_data_show_names_each_column(mw, tmp_path):
     assert [column["name"] for column in data["columns"]] == ["amount", "colour", "id"]
 
 
-@pytest.mark.parametrize("width", [40, 80, 200])
+@pytest.mark.parametrize("width", [20, 40, 60, 80, 200])
 def test_data_show_fits_the_terminal(mw, tmp_path, monkeypatch, width):
     """No line is wider than the terminal, whatever the columns are called."""
     names = ["a very long name of a column, with a comma " * 2, "日本語の列" * 5, "x\ny"]
@@ -219,7 +219,32 @@ def test_data_show_fits_the_terminal(mw, tmp_path, monkeypatch, width):
 
     result = mw("data", "show", tmp_path / "rows.csv")
     table = result.out.split("\n\n")[1].splitlines()
-    assert max(map(cell_len, table)) <= max(width, 60)
+    assert max(map(cell_len, table)) <= width
+
+
+@pytest.mark.parametrize("width", [40, 60, 80])
+@pytest.mark.parametrize("columns", [3, 200])
+def test_data_show_cuts_nothing_on_a_narrow_terminal(mw, tmp_path, monkeypatch, width, columns):
+    """It shows a column in a few lines, also of two hundred: names, kinds, shares and values are whole."""
+    kinds = ["the amount of 'order' {}, in €", "colour.{}", "V{}"]
+    names = [kinds[n % 3].format(n) for n in range(columns)]
+    cells = ["{}.5", "a rather long name of a colour {}", "{}"]
+    lines = [
+        ",".join("" if (row + n) % 4 == 0 else cells[n % 3].format(row % 7) for n in range(columns))
+        for row in range(40)
+    ]
+    (tmp_path / "rows.csv").write_text(
+        "\n".join([",".join(f'"{name}"' for name in names), *lines]), encoding="utf-8"
+    )
+    monkeypatch.setenv("COLUMNS", str(width))
+    shown = mw("data", "show", tmp_path / "rows.csv", "--all").out
+    told = " ".join(shown.split())
+    for name in names:
+        assert name in told
+    assert "…" not in shown
+    assert told.count("25.0 % missing") == columns
+    assert "0.5 to 6.5, mean 3.4" in told
+    assert "a rather long name of a colour 1 1" in told
 
 
 def test_data_show_bounds_wide_tables(mw, tmp_path):
