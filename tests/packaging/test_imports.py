@@ -68,6 +68,21 @@ def test_serving_loads_no_training_library(repository: Path) -> None:
     assert not loaded_by(repository, *modules) & TRAINING
 
 
+@pytest.mark.parametrize(
+    ("module", "spared"),
+    [
+        ("worker", {"alembic", "jinja2", "pydantic", "sqlalchemy", "yaml"}),
+        ("keeping.opening", {"alembic", "jinja2", "numpy", "onnxruntime", "pydantic", "starlette", "yaml"}),
+        ("keeping.keeper", {"alembic", "jinja2", "numpy", "onnxruntime", "starlette"}),
+    ],
+)
+def test_a_servers_process_begins_without_what_it_may_never_need(
+    repository: Path, module: str, spared: set[str]
+) -> None:
+    """A first answer waits for its imports, and every worker holds them."""
+    assert not loaded_by(repository, "modelwright.serve.child", f"modelwright.serve.{module}") & spared
+
+
 @pytest.mark.slow
 def test_each_room_imports_only_what_lies_below_it(repository: Path) -> None:
     """The contracts in pyproject.toml hold."""

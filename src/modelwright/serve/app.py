@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from time import perf_counter
 
 from starlette.applications import Starlette
@@ -11,13 +11,12 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Match, Route
+from starlette.routing import BaseRoute, Match, Route
 
 from modelwright.errors import ModelwrightError
 from modelwright.serve.auth.principal import ADMIN, FEEDBACK, READ, RETRAIN
-from modelwright.serve.dashboard.house import ServedHouse
-from modelwright.serve.dashboard.routes import dashboard_routes
 from modelwright.serve.errors import ServeError
+from modelwright.serve.later import Later
 from modelwright.serve.routes.docs import Docs
 from modelwright.serve.routes.health import Health
 from modelwright.serve.routes.log import Log
@@ -52,7 +51,7 @@ def build_app(site: Site) -> Starlette:
         routes=[
             *(_route(site, line) for line in lines),
             *_predictions(site),
-            *dashboard_routes(ServedHouse(site)),
+            Later("/dashboard", lambda: _dashboard(site)),
         ],
         middleware=[cors] if origins else [],
         exception_handlers={
@@ -65,6 +64,14 @@ def build_app(site: Site) -> Starlette:
     # A redirect would name the host that the client's own header claims.
     app.router.redirect_slashes = False
     return app
+
+
+def _dashboard(site: Site) -> Sequence[BaseRoute]:
+    # Imported here: pages bring the project file's reader and pydantic, a sixth of a worker's memory.
+    from modelwright.serve.dashboard.house import ServedHouse
+    from modelwright.serve.dashboard.routes import dashboard_routes
+
+    return dashboard_routes(ServedHouse(site))
 
 
 def _about(site: Site) -> Iterable[Line]:
@@ -177,10 +184,14 @@ def _no_route(site: Site) -> Callable[[Request, Exception], Awaitable[Response]]
 def _methods(request: Request) -> list[str]:
     """The methods of every route that takes this path; the router itself names the first route's only."""
     found: set[str] = set()
-    for route in request.app.routes:
+    for route in (*request.app.routes, *_pages(request)):
         if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
             found |= route.methods or set()
     return sorted(found)
+
+
+def _pages(request: Request) -> Iterable[BaseRoute]:
+    return (inner for route in request.app.routes if isinstance(route, Later) for inner in route.routes)
 
 
 async def _gone(_request: Request, _error: Exception) -> Response:

@@ -16,6 +16,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from modelwright.errors import ModelwrightError
 from modelwright.serve.logs import configure_logging
 from modelwright.serve.settings import Child, Word
 
@@ -68,9 +69,17 @@ def _keep(child: Child, tell: Callable[[Word], None]) -> None:
 
         run_monitor(child, stopped)
         return
+    from modelwright.serve.keeping.opening import first_look
+
+    try:
+        opened = first_look(child, stopped)
+    except ModelwrightError as error:
+        tell(Word.failed(error))
+        return
+    # And this then: workers, who need to know what is live, do not wait for it.
     from modelwright.serve.keeping.keeper import run_keeper
 
-    run_keeper(child, tell, stopped, asked_again)
+    run_keeper(child, opened, tell, stopped, asked_again)
 
 
 if __name__ == "__main__":

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from modelwright.serve.asks import Ask
+if TYPE_CHECKING:
+    from modelwright.serve.asks import Ask
 
 META = frozenset({"latency", "prediction_id", "model_version", "warnings"})
 """Members of a row's reply that are not the answer."""

@@ -17,10 +17,9 @@ from modelwright.errors import ModelwrightError
 from modelwright.monitor.aliases import Follower
 from modelwright.serve.keeping.alarms import Alarms
 from modelwright.serve.keeping.delivery import Delivery
-from modelwright.serve.keeping.releases import ReleaseWatch
+from modelwright.serve.keeping.opening import PATIENCE, Opened, patiently
 from modelwright.serve.keeping.retraining import Retraining
 from modelwright.serve.keeping.rollouts import Rollouts
-from modelwright.serve.keeping.stores import Stores
 from modelwright.serve.processes import announce
 from modelwright.serve.settings import Child, Target, Word
 from modelwright.store.errors import StoreUnavailable
@@ -37,7 +36,6 @@ _MINUTES_KEPT = timedelta(days=8)  # counts by minute; those by hour stay
 _WINDOWS = 10_000  # of each kind
 _ORPHANS = 100_000
 _ORPHANS_WAIT = timedelta(days=30)
-_PATIENCE = (0.1, 5.0)  # shortest and longest wait after the store was away
 
 
 def rest_after(delivered: int, took: float) -> float:
@@ -53,14 +51,15 @@ class Keeper:
 
     Args:
         child: What this process is told.
-        stores: The stores, opened.
+        opened: The stores, and what has told what is live.
     """
 
-    def __init__(self, child: Child, stores: Stores) -> None:
+    def __init__(self, child: Child, opened: Opened) -> None:
+        stores = opened.stores
         self._settings = child.settings
         self._stores = stores
         self.delivery = Delivery(child.settings.journals, stores, child.settings.request_logs)
-        self.releases = ReleaseWatch(child.settings.targets, stores, child.live)
+        self.releases = opened.releases
         self.retraining = [
             Retraining(target, stores.of(target.project), target.store_url or child.settings.store_url)
             for target in child.settings.targets
@@ -127,7 +126,7 @@ class Keeper:
         self._next_releases = 0.0
 
     def _wait(self, error: StoreUnavailable) -> float:
-        least, most = _PATIENCE
+        least, most = PATIENCE
         if not self._away:
             logger.warning("The store is away; predictions go on and wait in the journals: %s", error)
         self._away = min(most, max(least, self._away * 2))
@@ -163,21 +162,27 @@ def _expire_images(targets: Sequence[Target]) -> None:
 
 
 def run_keeper(
-    child: Child, tell: Callable[[Word], None], stopped: Callable[[float], bool], again: Callable[[], bool]
+    child: Child,
+    opened: Opened,
+    tell: Callable[[Word], None],
+    stopped: Callable[[float], bool],
+    again: Callable[[], bool],
 ) -> None:
     """Be the keeper until told to stop.
 
     Args:
         child: What this process is told.
+        opened: What it begins with.
         tell: Says a word to the supervisor.
         stopped: Waits so many seconds; whether to stop.
         again: Whether somebody asked to look at the releases now.
     """
     try:
-        keeper = _first_look(child, stopped)
+        keeper = patiently(lambda: Keeper(child, opened), child, stopped)
     except ModelwrightError as error:
         tell(Word.failed(error))
         return
+    announce(Path(child.run_dir), "keeper", 0)
     tell(Word(state="ready"))
     gc.collect()
     gc.freeze()
@@ -188,25 +193,3 @@ def run_keeper(
             keeper.look_again()
         wait = keeper.turn()
     keeper.drain(child.settings.drain_seconds)
-
-
-def _first_look(child: Child, stopped: Callable[[float], bool]) -> Keeper:
-    """A keeper that has published what is live; with the store away and something live, it waits.
-
-    Raises:
-        ModelwrightError: Nothing can be served; or the store was away until the server was stopped.
-    """
-    wait = _PATIENCE[0]
-    while True:
-        try:
-            keeper = Keeper(child, Stores(child.settings.store_url, child.settings.store_urls))
-            keeper.releases.first()
-            announce(Path(child.run_dir), "keeper", 0)
-            return keeper
-        except StoreUnavailable as error:
-            if not child.live.exists():
-                raise
-            logger.warning("The store is away: %s", error)
-            if stopped(wait):
-                raise
-        wait = min(wait * 2, _PATIENCE[1])
