@@ -71,6 +71,8 @@ def test_serving_loads_no_training_library(repository: Path) -> None:
 @pytest.mark.parametrize(
     ("module", "spared"),
     [
+        ("supervisor", {"numpy", "onnxruntime", "sqlalchemy", "starlette", "uvicorn"}),
+        ("plan", {"numpy", "onnxruntime", "sqlalchemy", "starlette", "uvicorn"}),
         ("worker", {"alembic", "jinja2", "pydantic", "sqlalchemy", "yaml"}),
         ("keeping.opening", {"alembic", "jinja2", "numpy", "onnxruntime", "pydantic", "starlette", "yaml"}),
         ("keeping.keeper", {"alembic", "jinja2", "numpy", "onnxruntime", "starlette"}),

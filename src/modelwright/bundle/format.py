@@ -24,8 +24,7 @@ from __future__ import annotations
 
 import msgspec
 
-from modelwright.bundle.lookup import Lookup
-from modelwright.schema.columns import Scalar, TableSchema
+from modelwright.schema.columns import Column, Scalar, TableSchema
 from modelwright.schema.metrics import Metric, Parity, Task
 
 FORMAT = 1
@@ -36,6 +35,18 @@ REFERENCE = "reference.json"
 DERIVE = "derive.py"
 EXAMPLE = "example.json"
 BACKGROUND = "background.json"
+
+
+class Lookup(msgspec.Struct, frozen=True, kw_only=True):
+    """Which columns are looked up.
+
+    Attributes:
+        key: The column of a request by whose value they are found.
+        columns: They, as the training data had them.
+    """
+
+    key: str
+    columns: tuple[Column, ...]
 
 
 class ModelEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -13,22 +13,11 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from modelwright.schema.columns import Column, Kind
+from modelwright.bundle.format import Lookup
+from modelwright.schema.columns import Kind
 
 NUMBERS = frozenset({Kind.NUMERIC, Kind.INTEGER, Kind.BOOLEAN})
 STRINGS = frozenset({Kind.CATEGORICAL})
-
-
-class Lookup(msgspec.Struct, frozen=True, kw_only=True):
-    """Which columns are looked up.
-
-    Attributes:
-        key: The column of a request by whose value they are found.
-        columns: They, as the training data had them.
-    """
-
-    key: str
-    columns: tuple[Column, ...]
 
 
 class Known(msgspec.Struct, frozen=True):

@@ -10,8 +10,7 @@ import msgspec
 import numpy as np
 
 from modelwright.bundle.background import stored
-from modelwright.bundle.format import BundleSchema, ModelEntry
-from modelwright.bundle.lookup import Lookup
+from modelwright.bundle.format import BundleSchema, Lookup, ModelEntry
 from modelwright.bundle.read import LoadedModel
 from modelwright.bundle.rows import RowReader
 from modelwright.bundle.write import BundleContents, ModelContents

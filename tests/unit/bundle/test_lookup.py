@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from modelwright.bundle.format import BundleSchema
-from modelwright.bundle.lookup import Known, Lookup
+from modelwright.bundle.format import BundleSchema, Lookup
+from modelwright.bundle.lookup import Known
 from modelwright.bundle.rows import RowReader
 from modelwright.schema.columns import Column, Kind, TableSchema
 
