@@ -103,6 +103,8 @@ def column(one: Column) -> Json:
     with a warning.
     """
     described: Json = dict(_TYPES.get(one.kind, {"type": "string"}))
+    if described["type"] == "string" and not one.nullable and "format" not in described:
+        described["minLength"] = 1  # an empty text is a missing one
     if one.nullable:
         described["type"] = [described["type"], "null"]
     seen = one.kind in _NUMBERS
@@ -260,13 +262,20 @@ def truths_csv(models: Sequence[ModelEntry]) -> Json:
 
 
 def _cells(entry: ModelEntry) -> str:
-    """What stands for a truth in a CSV without quotes, as a pattern."""
+    """What stands for a truth in a CSV, as a pattern."""
     if entry.task is Task.REGRESSION:
         return r"-?[0-9]{1,15}(\.[0-9]{1,15})?"
-    plain = [str(label) for label in entry.labels if isinstance(label, int | str)]
-    if len(plain) < len(entry.labels) or any(_AWKWARD.search(label) for label in plain):
+    if not all(isinstance(label, int | str) for label in entry.labels):
         return '[^,"\\r\\n]+'
-    return f"({'|'.join(map(_literally, plain))})"
+    return f"({'|'.join(_literally(_cell(str(label))) for label in entry.labels)})"
+
+
+def _cell(text: str) -> str:
+    """As RFC 4180 has it."""
+    if _AWKWARD.search(text) is None:
+        return text
+    doubled = text.replace('"', '""')
+    return f'"{doubled}"'
 
 
 _AWKWARD = re.compile(r'[,"\s]')

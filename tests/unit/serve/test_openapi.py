@@ -64,6 +64,8 @@ def test_columns_have_their_types_ranges_and_categories():
     assert found["member"]["type"] == "boolean"
     assert "from 1970-01-01 to 1970-01-02" in found["since"]["description"]
     assert found["story"]["examples"] == ["Once"]
+    assert found["story"]["minLength"] == 1
+    assert "minLength" not in found["size"]
 
 
 def test_required_columns_are_those_that_may_not_be_missing():
@@ -127,6 +129,8 @@ def test_every_example_fits_its_schema():
         (("a.b", "c|d"), "1,axb", False),
         (("red, or so", "blue"), "1,blue", True),
         (("red, or so", "blue"), "1,red, or so", False),
+        (("red, or so", "blue"), '1,"red, or so"', True),
+        (('the "red"', "blue"), '1,"the ""red"""', True),
     ],
 )
 def test_a_csv_of_truths_is_described_line_by_line(labels, line, fits):
