@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -363,3 +367,22 @@ def test_a_survey_tells_what_is_there(source, empty_url):
     rows = {table.name: table.rows for table in found.tables}
     assert rows[predictions_table.name] == 240
     assert found.bytes is not None and found.bytes >= sum(table.bytes or 0 for table in found.tables) > 0
+
+
+_KILLED = """
+import os, sys
+from modelwright.store.copying import copy_store
+copy_store(sys.argv[1], sys.argv[2], told=lambda share, _: share > 0.6 and os.kill(os.getpid(), 9))
+"""
+
+
+def test_a_killed_copy_leaves_no_store(source, empty_url):
+    """Not even tables; the next copy begins anew and is whole."""
+    path = os.pathsep.join(filter(None, sys.path))
+    command = [sys.executable, "-c", _KILLED, source, empty_url]
+    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, check=False)
+    assert done.returncode == -signal.SIGKILL
+    with pytest.raises(StoreTooOld, match="no tables"):
+        survey(empty_url)
+    copy_store(source, empty_url)
+    assert everything(empty_url) == everything(source)

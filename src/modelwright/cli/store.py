@@ -190,7 +190,8 @@ def _tell(terminal: Terminal, copied: Copied, settings: Settings, waiting: int) 
     if "***" in copied.target:
         terminal.print("with the password where *** stands.\n")
     terminal.print("Not in the store, and still where they were:")
-    terminal.table(plain_table(("what", "where", ""), _elsewhere(settings, waiting)))
+    for what, where, remark in _elsewhere(settings, waiting):
+        terminal.print(f"  {what:<9} {where}{f'  ({remark})' if remark else ''}")
 
 
 def _line(copied: Copied, settings: Settings) -> str:

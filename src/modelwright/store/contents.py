@@ -38,7 +38,7 @@ CONTENTS: tuple[Table, ...] = tuple(table for table in metadata.sorted_tables if
 
 _ROWS = 1_000
 _BYTES = 2_000_000
-_FIRST = 50  # rows of the first block, from which the size of the next ones is judged
+_FIRST = 8  # rows of the first block, from which the size of the next ones is judged
 _WHOLE = 5_000  # rows of a table that is compared by its digest, to tell whether it was changed
 
 _encode = msgspec.json.Encoder().encode
