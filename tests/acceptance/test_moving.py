@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from acceptance.program import example, get, here, post, run, serving, train
@@ -33,29 +34,32 @@ def told(folder: Path, log: Path) -> list[object]:
 
 def test_the_record_comes_along_and_the_service_goes_on(tmp_path, postgres_url, monkeypatch):
     """Answers, truths, samples, events and keys; what is asked again under its id is answered as before."""
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA iris")  # one database for many projects, a schema each
+    place = f"{postgres_url}?options=-csearch_path%3D{{project}}"
     folder = example("iris", tmp_path)
     assert train("train", folder).code == 0
     assert here("keys", "create", "shop", "-p", folder).code == 0
     with serving("serve", folder, "--workers", "1") as server:
         _, answer = post(f"{server.url}/predict", SETOSA)
-        for place in range(20):
-            post(f"{server.url}/predict", {"id": f"p{place}", "features": [5.0 + place / 10, 3.0, 4.5, 1.5]})
+        for row in range(20):
+            post(f"{server.url}/predict", {"id": f"p{row}", "features": [5.0 + row / 10, 3.0, 4.5, 1.5]})
         assert post(f"{server.url}/predict", {"features": ["wide"]})[0] == 400
         post(f"{server.url}/feedback", {"prediction_id": "first", "target": "setosa"})
         post(f"{server.url}/add_training_data", {"features": SETOSA["features"], "target": "setosa"})
-        busy = here("store", "copy", folder, "--to", postgres_url)
+        busy = here("store", "copy", folder, "--to", place)
         assert busy.code == 9 and "A server runs on" in busy.err
     before = told(folder, tmp_path / "before.jsonl")
 
     # A process of its own, as a person starts it, right after the server's end.
-    copied = run("store", "copy", folder, "--to", postgres_url)
+    copied = run("store", "copy", folder, "--to", place)
     assert copied.code == 0, copied.err
-    assert f"export MODELWRIGHT_STORE_URL={postgres_url}" in copied.out
-    monkeypatch.setenv("MODELWRIGHT_STORE_URL", postgres_url)
+    assert f"export MODELWRIGHT_STORE_URL='{place}'" in copied.out
+    monkeypatch.setenv("MODELWRIGHT_STORE_URL", place)
     (folder / ".modelwright" / "store.db").rename(tmp_path / "old.db")
     assert told(folder, tmp_path / "there.jsonl") == before
 
-    with serving("serve", folder, "--workers", "1", MODELWRIGHT_STORE_URL=postgres_url) as server:
+    with serving("serve", folder, "--workers", "1", MODELWRIGHT_STORE_URL=place) as server:
         assert post(f"{server.url}/predict", SETOSA)[1] == answer
         assert post(f"{server.url}/predict", {**SETOSA, "id": "new"})[1]["prediction"] == answer["prediction"]
         assert get(f"{server.url}/metrics")[1]["new_samples_pending"] == 2

@@ -15,8 +15,12 @@ from modelwright.cli.progress import working
 from modelwright.cli.terminal import Terminal, plain_table
 from modelwright.cli.verb import project_argument, verb
 from modelwright.errors import Busy
+from modelwright.project.settings import PLACE
+from modelwright.schema.urls import mask_url
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from modelwright.project.settings import Settings
     from modelwright.store.copying import Copied
     from modelwright.store.survey import Survey
@@ -74,7 +78,8 @@ def show(terminal: Terminal, path: str | None) -> None:
     "target",
     required=True,
     metavar="URL",
-    help="An empty database: postgresql://user@host/database or sqlite:////path/to/file.db.",
+    help="An empty database: postgresql://user@host/database or sqlite:////path/to/file.db. {project} in it "
+    "stands for the project's name.",
 )
 def copy(terminal: Terminal, path: str | None, target: str) -> None:
     """Copy all that is in a project's store into an empty one at URL, between SQLite and PostgreSQL.
@@ -86,15 +91,17 @@ def copy(terminal: Terminal, path: str | None, target: str) -> None:
     """
     from modelwright.cli.context import open_project
     from modelwright.project import lock
+    from modelwright.project.settings import own_url
     from modelwright.store.copying import copy_store
 
-    _, settings = open_project(terminal, path)
+    project, settings = open_project(terminal, path)
+    place = own_url(target, project, "--to")
     with (
         lock.hold(settings.work_dir),
         _undelivered(settings.work_dir / "journal") as waiting,
         working(terminal, "Copying the store") as work,
     ):
-        copied = copy_store(settings.store_url, target, told=work.reached)
+        copied = copy_store(settings.store_url, place, told=work.reached)
     terminal.result(
         {
             **{"source": copied.source, "target": copied.target, "undelivered": waiting},
@@ -102,7 +109,7 @@ def copy(terminal: Terminal, path: str | None, target: str) -> None:
                 name: {"rows": copied.rows[name], "digest": copied.digests[name]} for name in copied.rows
             },
         },
-        lambda: _tell(terminal, copied, settings, waiting),
+        lambda: _tell(terminal, copied, _line(copied, target, settings), _elsewhere(settings, waiting)),
     )
 
 
@@ -180,25 +187,27 @@ def _print(terminal: Terminal, found: Survey, source: str) -> None:
     )
 
 
-def _tell(terminal: Terminal, copied: Copied, settings: Settings, waiting: int) -> None:
+def _tell(terminal: Terminal, copied: Copied, line: str, elsewhere: Sequence[tuple[str, str, str]]) -> None:
     rows = sum(copied.rows.values())
     terminal.print(f"Copied {rows:,} rows of {len(copied.rows)} tables, and compared them:")
     terminal.print(f"  from {copied.source}, which was not changed")
     terminal.print(f"  to   {copied.target}\n")
     terminal.print("From now on, wherever this project is served, trained or looked at:\n")
-    terminal.print(f"  {_line(copied, settings)}\n")
-    if "***" in copied.target:
+    terminal.print(f"  {line}\n")
+    if "***" in line:
         terminal.print("with the password where *** stands.\n")
     terminal.print("Not in the store, and still where they were:")
-    for what, where, remark in _elsewhere(settings, waiting):
+    for what, where, remark in elsewhere:
         terminal.print(f"  {what:<9} {where}{f'  ({remark})' if remark else ''}")
 
 
-def _line(copied: Copied, settings: Settings) -> str:
+def _line(copied: Copied, given: str, settings: Settings) -> str:
     """The very line that makes commands use the copy."""
     if copied.target == str(settings.work_dir / "store.db"):
         return f"unset {_VARIABLE}"
     url = copied.target if "://" in copied.target else f"sqlite:///{copied.target}"
+    if PLACE in given:  # one line for all projects
+        url = mask_url(given)
     return f"export {_VARIABLE}={shlex.quote(url)}"
 
 

@@ -92,6 +92,13 @@ def test_for_programs_a_copy_tells_every_table(mw, used, tmp_path):
     assert first["undelivered"] == 0
 
 
+def test_one_line_does_for_several_projects(mw, used, tmp_path):
+    """Where the address has a place for the project's name, so has the line to set."""
+    copied = mw("store", "copy", used, "--to", f"sqlite:///{tmp_path}/{{project}}.db")
+    assert (tmp_path / "sizes.db").is_file()
+    assert f"export MODELWRIGHT_STORE_URL='sqlite:///{tmp_path}/{{project}}.db'" in copied.out
+
+
 def test_a_project_at_work_is_not_copied(mw, used, tmp_path):
     """Neither while a command works in it nor while a server delivers its journals."""
     target = f"sqlite:///{tmp_path / 'copy.db'}"
