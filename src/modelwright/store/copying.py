@@ -38,7 +38,7 @@ class NotEmpty(ModelwrightError):
         super().__init__(
             f"The store {where} is not empty, and two records cannot be joined into one.",
             "Copy into an empty database, or to a file that is not there yet.",
-            details=[f"{name}: {rows:,} rows" for name, rows in held.items()],
+            details=[f"{name}: {rows:,} {'row' if rows == 1 else 'rows'}" for name, rows in held.items()],
         )
 
 
