@@ -17,10 +17,11 @@ from hypothesis import strategies as st
 from sqlalchemy import insert, inspect, text
 
 from modelwright.store import copying, migrations
-from modelwright.store.contents import CONTENTS, CannotKeep, CannotRead
+from modelwright.store.contents import CONTENTS, CannotRead
 from modelwright.store.copying import AtWork, ChangedMeanwhile, NotEmpty, copy_store
 from modelwright.store.engine import SqlStore, open_store
 from modelwright.store.errors import StoreNotWritable, StoreTooNew, StoreTooOld, StoreUnavailable
+from modelwright.store.portable import CannotKeep
 from modelwright.store.survey import survey
 from modelwright.store.tables import events
 from modelwright.store.tables import predictions as predictions_table

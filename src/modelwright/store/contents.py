@@ -7,30 +7,17 @@ their own database) and the mark that a health check leaves.
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import msgspec
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    Column,
-    ColumnElement,
-    Connection,
-    Double,
-    Integer,
-    Row,
-    Table,
-    func,
-    select,
-    true,
-)
+from sqlalchemy import ColumnElement, Connection, Row, Table, func, select, true
 from sqlalchemy.exc import DBAPIError
 
 from modelwright.errors import ExitCode, ModelwrightError
 from modelwright.store.database import Database
+from modelwright.store.portable import check
 from modelwright.store.tables import counters, leases, metadata
 
 CONTENTS: tuple[Table, ...] = tuple(table for table in metadata.sorted_tables if table is not leases)
@@ -42,21 +29,6 @@ _FIRST = 8  # rows of the first block, from which the size of the next ones is j
 _WHOLE = 5_000  # rows of a table that is compared by its digest, to tell whether it was changed
 
 _encode = msgspec.json.Encoder().encode
-
-
-class CannotKeep(ModelwrightError):
-    """A store holds a value that the other kind of database would refuse or alter."""
-
-    code = ExitCode.DATA
-
-    def __init__(self, where: str, table: Table, row: Sequence[Any], column: str, what: str) -> None:
-        named = dict(zip(table.columns.keys(), row, strict=True))
-        key = ", ".join(f"{each.name} {_short(named[each.name])}" for each in table.primary_key)
-        super().__init__(
-            f"The store {where} holds a value that not every database can keep: {column} of {table.name} "
-            f"({key}) {what}.",
-            "Modelwright did not write it so. Correct or delete that row in the database, then try again.",
-        )
 
 
 class CannotRead(ModelwrightError):
@@ -121,7 +93,7 @@ def blocks(database: Database, connection: Connection, table: Table) -> Iterator
                 rows = result.fetchmany(wanted)
             if not rows:
                 return
-            _check(database.where, table, rows)
+            check(database.where, table, rows)
             yield rows
             wanted = _next_size(rows)
     finally:
@@ -178,61 +150,3 @@ def _reading(database: Database, table: Table) -> Iterator[None]:
 def _next_size(rows: Sequence[Row[Any]]) -> int:
     size = sum(len(value) for row in rows for value in row if isinstance(value, str))
     return max(1, min(_ROWS, _BYTES * len(rows) // max(size, 1)))
-
-
-def _check(where: str, table: Table, rows: Sequence[Row[Any]]) -> None:
-    """Column by column: it is many times quicker than row by row."""
-    for place, (column, values) in enumerate(zip(table.columns, zip(*rows, strict=True), strict=True)):
-        wrong = _fault(column)
-        kinds = set(map(type, values)) - {type(None)}
-        if kinds <= {_kind(column)} and not _odd(column, values):
-            continue
-        row = next(row for row in rows if row[place] is not None and wrong(row[place]))
-        raise CannotKeep(where, table, row, column.name, wrong(row[place]) or "")
-
-
-def _kind(column: Column[Any]) -> type:
-    if isinstance(column.type, Boolean):
-        return bool
-    if isinstance(column.type, Double):
-        return float
-    return int if isinstance(column.type, Integer) else str
-
-
-def _odd(column: Column[Any], values: Sequence[Any]) -> bool:
-    """Whether a value of the right type is none that both keep."""
-    present = [value for value in values if value is not None]
-    kind = _kind(column)
-    if kind is str:
-        return any("\0" in value for value in present)
-    if kind is float:
-        return not all(map(math.isfinite, present))
-    bound = _bound(column)
-    return kind is int and bool(present) and not (-bound <= min(present) and max(present) < bound)
-
-
-def _bound(column: Column[Any]) -> int:
-    return 1 << (63 if isinstance(column.type, BigInteger) else 31)
-
-
-def _fault(column: Column[Any]) -> Callable[[Any], str]:
-    kind = _kind(column)
-    words = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
-
-    def fault(value: Any) -> str:
-        if type(value) is not kind:
-            return f"is {_short(value)}, which is not {words[kind]}"
-        if _odd(column, [value]):
-            return {
-                str: "has a character U+0000 in it",
-                float: f"is {value}, which is no finite number",
-                int: f"is {value}, which is too large",
-            }[kind]
-        return ""
-
-    return fault
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}…"
