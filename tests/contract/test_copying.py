@@ -350,6 +350,15 @@ def test_a_folder_that_is_not_there_is_not_made(source, tmp_path):
     assert not (tmp_path / "typo").exists()
 
 
+def test_a_file_that_is_no_database_is_left_alone(source, tmp_path):
+    """Whatever somebody keeps in it."""
+    notes = tmp_path / "notes.txt"
+    notes.write_text("to be done\n" * 100)
+    with pytest.raises(StoreUnavailable, match="damaged or is no store"):
+        copy_store(source, f"sqlite:///{notes}")
+    assert notes.read_text() == "to be done\n" * 100
+
+
 def test_a_source_that_is_not_there_is_not_made(tmp_path, file_url):
     """Neither it nor the target."""
     with pytest.raises(StoreUnavailable, match="does not exist"):

@@ -142,7 +142,8 @@ def copy_store(source: str, target: str, *, told: Told = lambda *_: None) -> Cop
         bring_up(origin, migrate=False)
         with _opened(target, create=True) as goal, _leaving_nothing(goal):
             if isinstance(goal, SqliteDatabase):
-                use_write_ahead_log(goal)
+                with goal.telling():
+                    use_write_ahead_log(goal)
             with origin.snapshot() as reading, goal.write() as writing:
                 return _Copy(origin, reading, goal, writing, told).run()
 
@@ -185,13 +186,19 @@ def _leaving_nothing(goal: Database) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        if isinstance(goal, SqliteDatabase):
-            with goal.read() as connection:
-                empty = not inspect(connection).get_table_names()
-            if empty:
-                goal.engine.dispose()
-                Path(goal.where).unlink(missing_ok=True)
+        if isinstance(goal, SqliteDatabase) and _holds_nothing(goal):
+            goal.engine.dispose()
+            Path(goal.where).unlink(missing_ok=True)
         raise
+
+
+def _holds_nothing(goal: Database) -> bool:
+    """Whether there is not one table; no, if the file cannot be read: then it is not ours to judge."""
+    try:
+        with goal.read() as connection:
+            return not inspect(connection).get_table_names()
+    except (StoreUnavailable, DBAPIError):
+        return False
 
 
 class _Copy:
