@@ -7,10 +7,15 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from acceptance.program import example, get, here, post, run, serving, train
+from acceptance.program import get, here, post, run, serving, train
 
 pytestmark = [pytest.mark.slow, pytest.mark.postgres]
 
+PROJECT = {
+    "name": "iris",
+    "data": {"source": "sklearn:iris", "target": "target"},
+    "train": {"candidates": ["logistic_regression"]},
+}
 SETOSA = {"id": "first", "features": [5.1, 3.5, 1.4, 0.2]}
 
 
@@ -32,12 +37,12 @@ def told(folder: Path, log: Path) -> list[object]:
     ]
 
 
-def test_the_record_comes_along_and_the_service_goes_on(tmp_path, postgres_url, monkeypatch):
+def test_the_record_comes_along_and_the_service_goes_on(tmp_path, tmp_project, postgres_url, monkeypatch):
     """Answers, truths, samples, events and keys; what is asked again under its id is answered as before."""
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         connection.execute("CREATE SCHEMA iris")  # one database for many projects, a schema each
     place = f"{postgres_url}?options=-csearch_path%3D{{project}}"
-    folder = example("iris", tmp_path)
+    folder = tmp_project(PROJECT)
     assert train("train", folder).code == 0
     assert here("keys", "create", "shop", "-p", folder).code == 0
     with serving("serve", folder, "--workers", "1") as server:
@@ -45,8 +50,8 @@ def test_the_record_comes_along_and_the_service_goes_on(tmp_path, postgres_url, 
         for row in range(20):
             post(f"{server.url}/predict", {"id": f"p{row}", "features": [5.0 + row / 10, 3.0, 4.5, 1.5]})
         assert post(f"{server.url}/predict", {"features": ["wide"]})[0] == 400
-        post(f"{server.url}/feedback", {"prediction_id": "first", "target": "setosa"})
-        post(f"{server.url}/add_training_data", {"features": SETOSA["features"], "target": "setosa"})
+        post(f"{server.url}/feedback", {"prediction_id": "first", "target": 0})
+        post(f"{server.url}/add_training_data", {"features": SETOSA["features"], "target": 0})
         busy = here("store", "copy", folder, "--to", place)
         assert busy.code == 9 and "A server runs on" in busy.err
     before = told(folder, tmp_path / "before.jsonl")

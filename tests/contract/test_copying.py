@@ -157,8 +157,8 @@ def test_a_copy_is_a_store_to_work_on(source, empty_url):
 VALUES = st.tuples(JSON, TEXT, TEXT.filter(bool), st.integers(-(2**63), 2**63 - 1), st.floats(0, 1e308))
 
 
-@given(values=st.lists(VALUES, min_size=4, max_size=16))
-@settings(suppress_health_check=list(HealthCheck), max_examples=3)
+@given(values=st.lists(VALUES, min_size=4, max_size=12))
+@settings(suppress_health_check=list(HealthCheck), max_examples=2)
 def test_any_value_comes_through(postgres_server, tmp_path_factory, values):
     """Of whatever a client may send, under whatever name, to PostgreSQL and back."""
     folder = tmp_path_factory.mktemp("any")
@@ -190,24 +190,24 @@ def test_any_value_comes_through(postgres_server, tmp_path_factory, values):
         ("inputs", "x'ff00'", "is b'\\xff\\x00', which is not text"),
     ],
 )
-def test_what_a_database_would_alter_is_refused_by_name(source, empty_url, column, value, told):
+def test_what_a_database_would_alter_is_refused_by_name(source, file_url, column, value, told):
     """Written by somebody else, since SQLite takes anything anywhere: the table, the row and the column."""
     with writing(source) as connection:
         connection.execute(text(f"UPDATE mw_predictions SET {column} = {value} WHERE id = 'p000007'"))
     with pytest.raises(CannotKeep) as raised:
-        copy_store(source, empty_url)
+        copy_store(source, to := file_url())
     assert f"{column} of mw_predictions (project " in raised.value.reason
     assert f"id 'p000007') {told}" in raised.value.reason
-    assert is_untouched(empty_url)
+    assert is_untouched(to)
 
 
-def test_text_that_is_no_text_is_told(source, empty_url):
+def test_text_that_is_no_text_is_told(source, file_url):
     """Bytes that are not UTF-8 stop the copy with the driver's words."""
     with writing(source) as connection:
         connection.execute(text("UPDATE mw_events SET message = CAST(x'ff' AS TEXT) WHERE sequence = 1"))
     with pytest.raises(CannotRead, match="rows of mw_events"):
-        copy_store(source, empty_url)
-    assert is_untouched(empty_url)
+        copy_store(source, to := file_url())
+    assert is_untouched(to)
 
 
 @contextmanager
@@ -298,7 +298,7 @@ def test_a_postgres_source_is_read_as_of_one_moment(source, postgres_url, file_u
     assert everything(to) == before
 
 
-@pytest.mark.parametrize("share", [0.1, 0.6, 1.0])
+@pytest.mark.parametrize("share", [0.1, 0.9])
 def test_an_interrupt_leaves_nothing(source, empty_url, share):
     """Ctrl+C while rows are copied or compared; the next copy begins anew and is whole."""
 
