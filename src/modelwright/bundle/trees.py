@@ -25,7 +25,7 @@ from modelwright.bundle.graph import (
     tensor_attribute,
 )
 
-_MOST_NODES = 10_000_000  # numbers of leaves are exact in float32, which holds whole numbers up to 2**24
+MOST_NODES = 10_000_000  # numbers of leaves are exact in float32, which holds whole numbers up to 2**24
 _NODES_AN_OPERATOR = 250_000
 """More are parted among several operators: reading one takes ONNX Runtime 300 bytes a node for a moment."""
 
@@ -122,9 +122,9 @@ def add_exact_sum(graph: Graph, forest: Forest, features: str) -> str:
 
 def _check_size(trees: list[Tree]) -> None:
     nodes = sum(len(tree.feature) for tree in trees)
-    if nodes > _MOST_NODES:
+    if nodes > MOST_NODES:
         raise NotExportable(
-            f"The model's {len(trees)} trees have {nodes} nodes together, more than the {_MOST_NODES} that a "
+            f"The model's {len(trees)} trees have {nodes} nodes together, more than the {MOST_NODES} that a "
             "bundle may hold; limit max_depth or raise min_samples_leaf."
         )
     if not trees:

@@ -38,7 +38,7 @@ from modelwright.store.records import JobRecord, JobState
 
 logger = logging.getLogger(__name__)
 
-LEASE_SECONDS = 60.0
+LEASE_SECONDS = 30.0
 FAILED = "retrain_failed"
 _ATTEMPTS = 3  # a training that something kills (the kernel for want of memory) is tried again
 

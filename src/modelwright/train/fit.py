@@ -30,6 +30,7 @@ from modelwright.train.clusters import choose_clusters, is_open
 from modelwright.train.errors import CandidateFailed
 from modelwright.train.evaluate import higher_is_better, measure
 from modelwright.train.folds import Fold
+from modelwright.train.forests import kept_small
 from modelwright.train.material import Material
 from modelwright.train.search import Trial, search
 from modelwright.train.threshold import Choice, choose
@@ -121,7 +122,7 @@ class _Workshop:
             if candidate.weighted:
                 arguments["sample_weight"] = _pick(material.weights, rows)
             else:
-                self._note("It cannot weigh classes, so they count as often as they occur.")
+                self.note("It cannot weigh classes, so they count as often as they occur.")
         part = suited(_pick(matrix, rows), estimator)
         started = time.perf_counter()
         with warnings.catch_warnings(record=True) as caught:
@@ -132,7 +133,7 @@ class _Workshop:
                 estimator.fit(part, _pick(material.train_target, rows), **arguments)
         self.seconds = time.perf_counter() - started
         for warning in caught:
-            self._note(" ".join(str(warning.message).split()).partition(". ")[0][:200])
+            self.note(" ".join(str(warning.message).split()).partition(". ")[0][:200])
         single_threaded(estimator)
         return estimator
 
@@ -180,7 +181,8 @@ class _Workshop:
         scores = np.concatenate([a.probabilities[:, 1] for a in answered if a.probabilities is not None])
         return choose(scores, target[rows] == 1, decision)
 
-    def _note(self, message: str) -> None:
+    def note(self, message: str) -> None:
+        """Keep what shall be said of the candidate, once."""
         if message not in self.notes:
             self.notes.append(message)
 
@@ -227,12 +229,9 @@ def _train(
 ) -> Trained:
     material = workshop.material
     matrices = material.matrices(candidate.recipe)
-    tried = _searched(workshop, candidate, matrices.train, trials=trials, timeout=timeout, told=told)
-    if tried:
-        candidate = candidate.with_settings(tried[0].settings)
-    cluster_scores: tuple[dict[str, float], ...] = ()
-    if material.task is Task.CLUSTERING and is_open(candidate):
-        candidate, cluster_scores = choose_clusters(candidate, matrices.train, seed=material.seed)
+    candidate, tried, cluster_scores = _settled(
+        workshop, candidate, matrices.train, trials=trials, timeout=timeout, told=told
+    )
     competed = workshop.compete(candidate, matrices.train, material.plan.folds)
     estimator, choice, scores = competed.estimator, competed.choice, competed.scores
     del competed  # or it would hold a model that is let go of below
@@ -265,6 +264,23 @@ def _train(
     del estimator
     give_back()
     return _proven(trained, graph, expected, material, proof)
+
+
+def _settled(
+    workshop: _Workshop, candidate: Candidate, matrix: Any, *, trials: int, timeout: float, told: Any
+) -> tuple[Candidate, tuple[Trial, ...], tuple[dict[str, float], ...]]:
+    """The candidate with all its settings, the trials of its search, and the scores by number of clusters."""
+    material = workshop.material
+    tried = _searched(workshop, candidate, matrix, trials=trials, timeout=timeout, told=told)
+    if tried:
+        candidate = candidate.with_settings(tried[0].settings)
+    scores: tuple[dict[str, float], ...] = ()
+    if material.task is Task.CLUSTERING and is_open(candidate):
+        candidate, scores = choose_clusters(candidate, matrix, seed=material.seed)
+    candidate, kept = kept_small(candidate, lambda small: workshop.fit(small, matrix, None), matrix.shape[0])
+    if kept:
+        workshop.note(kept)
+    return candidate, tried, scores
 
 
 def _searched(
