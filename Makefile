@@ -4,6 +4,8 @@
 VENV := .venv
 BIN := $(VENV)/bin
 CORES := $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+# One more than cores: some tests wait for a lease to run out, or for a slow client to be sent away.
+TESTERS := $(shell expr $(CORES) + 1)
 # More arguments for the program behind a target: make test ARGS="-k parity", make run ARGS=--no-serve
 ARGS :=
 UPGRADE :=
@@ -20,7 +22,7 @@ run: $(VENV)/.run ## Train, check and serve the iris example on port 5000
 	$(BIN)/python -m modelwright up examples/iris $(ARGS)
 
 test: $(VENV)/.dev ## Run the whole test suite
-	$(BIN)/python -m pytest -n $(CORES) --dist worksteal -ra --durations 10 $(ARGS)
+	$(BIN)/python -m pytest -n $(TESTERS) --dist worksteal -ra --durations 10 $(ARGS)
 
 lint: $(VENV)/.dev ## Check style, types and which room imports which
 	$(BIN)/ruff check

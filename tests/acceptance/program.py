@@ -79,6 +79,11 @@ def train(*arguments: str | Path, cwd: Path | None = None) -> Result:
     """
     if Path(arguments[1], "project.yaml").is_file():
         lay_tracking(Path(arguments[1]) / ".modelwright")
+    return here(*arguments, cwd=cwd)
+
+
+def here(*arguments: str | Path, cwd: Path | None = None) -> Result:
+    """Run a command in this process, with its environment."""
     out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
     with (
         contextlib.chdir(cwd or Path.cwd()),

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from acceptance.program import EXAMPLES, REPOSITORY, environment, serving
+from tracked import lay_tracking
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -101,6 +102,8 @@ def place(tmp_path: Path) -> Path:
     own = folder / "own"
     own.mkdir()
     (own / "some.csv").write_text(f"size,color,label\n{rows}\n")
+    for project in (own, *(folder / "examples").iterdir()):
+        lay_tracking(project / ".modelwright")
     return folder
 
 

@@ -59,6 +59,7 @@ VERBS: dict[str, Entry] = {
     "thresholds": Entry("thresholds", SEE, "Show or set the thresholds of alarms and retraining."),
     "report": Entry("report", SEE, "Write a version's report: one HTML file, or its model card."),
     "reproduce": Entry("reproduce", SEE, "Make a version again from what was recorded, and compare."),
+    "store": Entry("store", SEE, "Show where the record is kept, or copy it to another database."),
     "config": Entry("config", SEE, "Show every setting, its value and its source."),
     "doctor": Entry("doctor", SEE, "Find what is missing, and say what to do."),
     "demo": Entry("demo", SEE, "Show the product at work, with everything real but the world."),

@@ -25,6 +25,8 @@ READ_ELSEWHERE = (
     *("ALARM_EMAIL_FROM", "ALARM_COMMAND", "ALARM_KINDS", "ALARM_REPEAT"),
 )
 """Variables, without their prefix, that are described and checked where they are read."""
+PLACE = "{project}"
+"""Stands for the project's name in the address of a store. Names are letters, digits, - and _."""
 LOG_LEVELS = ("debug", "info", "warning", "error")
 LOG_FORMATS = ("text", "json")
 
@@ -187,7 +189,8 @@ SETTINGS: tuple[Setting, ...] = (
         "store_url",
         _url,
         _sqlite("store.db"),
-        "Database of versions, releases and predictions: SQLite or PostgreSQL.",
+        "Database of versions, releases and predictions: SQLite or PostgreSQL; {project} in it stands for "
+        "the project's name.",
     ),
     Setting("tracking_uri", _text, _sqlite("mlflow.db"), "Where MLflow keeps runs and registered models."),
     Setting("host", _text, "127.0.0.1", "Address the server listens on."),
@@ -233,6 +236,8 @@ def resolve(
     for setting in SETTINGS:
         try:
             value, source = _one(setting, project, flags or {}, environ, working)
+            if setting.name == "store_url" and source != "default":
+                value = own_url(str(value), project, source)
         except ValueError as error:
             wrong.append(str(error))
             continue
@@ -244,6 +249,19 @@ def resolve(
     if wrong:
         raise SettingsInvalid("Some settings cannot be used.", "Correct them and try again.", details=wrong)
     return Settings(**values, entries=tuple(entries), warnings=tuple(_odd_variables(environ)))
+
+
+def own_url(url: str, project: Project | None, source: str) -> str:
+    """``url`` with the project's name in the place of ``{project}``, so that one value does for several.
+
+    Raises:
+        ValueError: There is no project; ``source`` says where the address was given.
+    """
+    if PLACE not in url:
+        return url
+    if project is None:
+        raise ValueError(f"{source}: '{mask_url(url)}' has {PLACE} in it, and there is no project here.")
+    return url.replace(PLACE, project.name)
 
 
 def _one(

@@ -32,19 +32,26 @@ class Database(ABC):
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A connection in a transaction that changes nothing."""
-        with self._told(), self.engine.begin() as connection:
+        with self.telling(), self.engine.begin() as connection:
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A connection in a transaction that is committed at the end, or rolled back on an error."""
-        with self._told(), self.engine.connect() as connection:
+        with self.telling(), self.engine.connect() as connection:
             connection.execution_options(**{WRITING: True})
             with connection.begin():
                 yield connection
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def snapshot(self) -> Iterator[Connection]:
+        """A connection that changes nothing and sees the database as it is now, whatever others write."""
+        with self.read() as connection:
+            yield connection
+
+    @contextmanager
+    def telling(self) -> Iterator[None]:
+        """Put the driver's errors in the block into words about this database."""
         try:
             yield
         except DBAPIError as error:
@@ -70,6 +77,22 @@ class Database(ABC):
     @abstractmethod
     def lock(self, connection: Connection, name: str) -> None:
         """Hold ``name`` alone until the transaction ends."""
+
+    @abstractmethod
+    def shut_out(self, connection: Connection, tables: Sequence[Table]) -> None:
+        """Let nobody else write to ``tables`` until the transaction ends."""
+
+    @abstractmethod
+    def last_given(self, connection: Connection, table: Table) -> int:
+        """The greatest number that was given as the sequence of a row of ``table``, also if it is gone."""
+
+    @abstractmethod
+    def give_beyond(self, connection: Connection, table: Table, number: int) -> None:
+        """Let the sequence of the next row of ``table`` be greater than ``number``."""
+
+    @abstractmethod
+    def sizes(self, connection: Connection, tables: Sequence[Table]) -> dict[str, int]:
+        """Bytes on disk of each of ``tables`` with its indices; empty where the database cannot tell."""
 
     @abstractmethod
     def insert_new(self, connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> int:

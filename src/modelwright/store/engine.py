@@ -5,12 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from types import TracebackType
 
-from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError
-
-from modelwright.schema.urls import mask_url
+from modelwright.store.address import open_database
 from modelwright.store.database import Database
-from modelwright.store.errors import StoreUnavailable
 from modelwright.store.migrate import bring_up
 from modelwright.store.ports import (
     Events,
@@ -42,13 +38,10 @@ from modelwright.store.repositories.states import SqlStates
 from modelwright.store.repositories.summaries import SqlSummaries
 from modelwright.store.repositories.versions import SqlVersions
 from modelwright.store.repositories.windows import SqlWindows
-from modelwright.store.sqlite import open_sqlite
 from modelwright.store.tables import counters
 
 _PINGED = {"project": "", "value": 0}
 """The row that ``ping`` writes: no project has an empty name."""
-
-_KINDS = "sqlite:///path/to/file.db or postgresql://user:password@host/database"
 
 
 class SqlStore:
@@ -111,37 +104,10 @@ def open_store(url: str | None = None, *, path: Path | None = None, migrate: boo
         MissingExtra: PostgreSQL's driver is not installed.
         ValueError: Neither ``url`` nor ``path`` was given.
     """
-    database = _database(url, path, create=migrate)
+    database = open_database(url, path, create=migrate)
     try:
         bring_up(database, migrate=migrate)
     except BaseException:  # also an interrupt: nobody else knows of the connections
         database.engine.dispose()
         raise
     return SqlStore(database)
-
-
-def _database(url: str | None, path: Path | None, *, create: bool) -> Database:
-    if not url:
-        if path is None:
-            raise ValueError("open_store needs a url or a path")
-        return open_sqlite(path, create=create)
-    try:
-        parsed = make_url(url)
-    except (ArgumentError, ValueError) as error:
-        raise StoreUnavailable(
-            url, "has an address that cannot be read.", f"Write it like {_KINDS}"
-        ) from error
-    kind = parsed.drivername.partition("+")[0]
-    if kind == "sqlite":
-        if parsed.database in (None, "", ":memory:"):
-            raise StoreUnavailable(
-                url,
-                "would be in memory, and gone with the process.",
-                "Name a file: sqlite:///path/to/file.db",
-            )
-        return open_sqlite(Path(str(parsed.database)), create=create)
-    if kind in ("postgres", "postgresql"):
-        from modelwright.store.postgres import open_postgres
-
-        return open_postgres(parsed, mask_url(url))
-    raise StoreUnavailable(url, f"is of a kind that is not supported ({kind}).", f"Write it like {_KINDS}")

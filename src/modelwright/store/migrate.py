@@ -44,11 +44,22 @@ def bring_up(database: Database, *, migrate: bool) -> None:
     if isinstance(database, SqliteDatabase):
         use_write_ahead_log(database)
     with database.write() as connection:
-        database.lock(connection, "migration")
-        revision = _recorded(connection)  # another process may have been faster
-        if revision != HEAD:
-            _refuse_unknown(database, revision)
-            _upgrade(connection)
+        bring_up_within(database, connection)
+
+
+def bring_up_within(database: Database, connection: Connection) -> None:
+    """Migrate, if need be, in a writing transaction, with which it also comes to nothing.
+
+    An SQLite file must have a write-ahead log before: nobody can switch to one in a transaction.
+
+    Raises:
+        StoreTooNew: A newer release was here.
+    """
+    database.lock(connection, "migration")
+    revision = recorded(connection)  # another process may have been faster
+    if revision != HEAD:
+        _refuse_unknown(database, revision)
+        _upgrade(connection)
 
 
 def alembic_config(connection: Connection) -> Config:
@@ -77,10 +88,11 @@ def _revision(database: Database) -> str | None:
         except DBAPIError:
             connection.rollback()
     with database.read() as connection:
-        return _recorded(connection)
+        return recorded(connection)
 
 
-def _recorded(connection: Connection) -> str | None:
+def recorded(connection: Connection) -> str | None:
+    """The revision of the tables; ``None`` where there are none."""
     if not inspect(connection).has_table(VERSION_TABLE):
         return None
     return connection.execute(_REVISION).scalar()

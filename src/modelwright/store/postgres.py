@@ -7,7 +7,8 @@ transaction pooler too. Connections are tried before use, so that a restarted se
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -30,6 +31,11 @@ _DURABLE = text(
     "SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'"
 )
 _LOCK = text("SELECT pg_advisory_xact_lock(:key)")
+_LAST_GIVEN = text(
+    "SELECT pg_sequence_last_value(CAST(pg_get_serial_sequence(:name, 'sequence') AS regclass))"
+)
+_GIVE_BEYOND = text("SELECT setval(CAST(pg_get_serial_sequence(:name, 'sequence') AS regclass), :number)")
+_SIZE = text("SELECT pg_total_relation_size(CAST(:name AS regclass))")
 
 
 class PostgresDatabase(Database):
@@ -48,6 +54,33 @@ class PostgresDatabase(Database):
         digest = hashlib.blake2b(f"modelwright {name}".encode(), digest_size=8).digest()
         key = int.from_bytes(digest, "big", signed=True)
         connection.execute(_LOCK, {"key": key})
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """All statements see what was committed before the first of them."""
+        with self.telling(), self.engine.connect() as connection:
+            connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            with connection.begin():
+                yield connection
+
+    def shut_out(self, connection: Connection, tables: Sequence[Table]) -> None:
+        """Lock them against all but readers."""
+        if tables:
+            names = ", ".join(table.name for table in tables)
+            connection.execute(text(f"LOCK TABLE {names} IN SHARE ROW EXCLUSIVE MODE"))
+
+    def last_given(self, connection: Connection, table: Table) -> int:
+        """As the sequence behind the column knows it."""
+        return connection.execute(_LAST_GIVEN, {"name": table.name}).scalar() or 0
+
+    def give_beyond(self, connection: Connection, table: Table, number: int) -> None:
+        """Set the sequence behind the column; never back."""
+        if number > self.last_given(connection, table):
+            connection.execute(_GIVE_BEYOND, {"name": table.name, "number": number})
+
+    def sizes(self, connection: Connection, tables: Sequence[Table]) -> dict[str, int]:
+        """With indices and what is stored out of line."""
+        return {table.name: connection.execute(_SIZE, {"name": table.name}).scalar_one() for table in tables}
 
     def insert_new(self, connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> int:
         """One statement for all rows, which travel as one JSON text: the fastest way short of COPY."""

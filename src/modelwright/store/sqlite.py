@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import ColumnElement, Connection, Insert, Table, create_engine, event
+from sqlalchemy import ColumnElement, Connection, Insert, Table, create_engine, event, text
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
@@ -35,6 +35,12 @@ _PRAGMAS = (
     "PRAGMA journal_size_limit = 67108864",  # a log that once grew large gives its space back
 )
 
+_LAST_GIVEN = text("SELECT seq FROM sqlite_sequence WHERE name = :name")
+_RAISE_GIVEN = text("UPDATE sqlite_sequence SET seq = max(seq, :number) WHERE name = :name")
+_NOTE_GIVEN = text("INSERT INTO sqlite_sequence (name, seq) VALUES (:name, :number)")
+_SIZES = text("SELECT name, sum(pgsize) FROM dbstat GROUP BY name")
+_INDICES = text("SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = :name")
+
 
 class SqliteDatabase(Database):
     """A SQLite file."""
@@ -49,6 +55,30 @@ class SqliteDatabase(Database):
 
     def lock(self, connection: Connection, name: str) -> None:
         """Nothing to do: a writing transaction is alone from its start."""
+
+    def shut_out(self, connection: Connection, tables: Sequence[Table]) -> None:
+        """Nothing to do: a writing transaction is alone from its start."""
+
+    def last_given(self, connection: Connection, table: Table) -> int:
+        """As SQLite notes it for tables with AUTOINCREMENT."""
+        return connection.execute(_LAST_GIVEN, {"name": table.name}).scalar() or 0
+
+    def give_beyond(self, connection: Connection, table: Table, number: int) -> None:
+        """Raise SQLite's note, or make one: a table that never had a row has none."""
+        values = {"name": table.name, "number": number}
+        if number and connection.execute(_RAISE_GIVEN, values).rowcount == 0:
+            connection.execute(_NOTE_GIVEN, values)
+
+    def sizes(self, connection: Connection, tables: Sequence[Table]) -> dict[str, int]:
+        """By going through all pages, where this SQLite was built with the means to."""
+        try:
+            found: dict[str, int] = {row[0]: row[1] for row in connection.execute(_SIZES)}
+        except DBAPIError:
+            return {}
+        return {
+            table.name: sum(found.get(name, 0) for name in (table.name, *_indices(connection, table)))
+            for table in tables
+        }
 
     def insert_new(self, connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> int:
         """One prepared statement for all rows, which go to the driver as they are.
@@ -76,6 +106,10 @@ class SqliteDatabase(Database):
     ) -> Insert:
         """SQLite's ON CONFLICT DO UPDATE."""
         return insert(table).values(values).on_conflict_do_update(index_elements=on, set_=change, where=where)
+
+
+def _indices(connection: Connection, table: Table) -> Sequence[str]:
+    return connection.execute(_INDICES, {"name": table.name}).scalars().all()
 
 
 def open_sqlite(path: Path, *, create: bool) -> SqliteDatabase:

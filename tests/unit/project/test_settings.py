@@ -86,6 +86,18 @@ def test_passwords_are_never_shown(project):
     assert settings.entry("store_url").shown == "postgresql://ann:***@db/x"
 
 
+def test_one_address_does_for_several_projects(project):
+    """The project's name stands where the address says so; without a project that is a mistake."""
+    environ = {"MODELWRIGHT_STORE_URL": "postgresql://ann:secret@db/{project}"}
+    assert resolve(project, environ=environ).store_url == f"postgresql://ann:secret@db/{project.name}"
+    with pytest.raises(SettingsInvalid) as caught:
+        resolve(environ=environ)
+    assert caught.value.details == (
+        "environment MODELWRIGHT_STORE_URL: 'postgresql://ann:***@db/{project}' has {project} in it, "
+        "and there is no project here.",
+    )
+
+
 def test_an_unknown_variable_is_a_warning(project):
     """A mis-spelt variable does nothing: it is told, with the one probably meant."""
     warnings = resolve(project, environ={"MODELWRIGHT_PROT": "1", "MODELWRIGHT_QUUX": "2"}).warnings

@@ -33,6 +33,18 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _decode = msgspec.json.Decoder().decode
 
 
+def take_lock(root: Path) -> int:
+    """The lock of who delivers the journals under ``root``, as a file descriptor; -1 if somebody has it."""
+    root.mkdir(parents=True, exist_ok=True)
+    handle = os.open(root / KEEPER_LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        return -1
+    return handle
+
+
 def record_of(entry: Entry, contexts: Mapping[int, Context]) -> PredictionRecord:
     """A journal's entry as the store keeps it."""
     context = contexts[entry.context]
@@ -99,17 +111,9 @@ class Delivery:
 
     def holds_lock(self) -> bool:
         """Take the folder's lock if nobody has it."""
-        if self._lock >= 0:
-            return True
-        self._root.mkdir(parents=True, exist_ok=True)
-        handle = os.open(self._root / KEEPER_LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(handle)
-            return False
-        self._lock = handle
-        return True
+        if self._lock < 0:
+            self._lock = take_lock(self._root)
+        return self._lock >= 0
 
     def run_once(self, most: int = 5000) -> int:
         """Deliver what there is, at most ``most`` entries a journal; how many items went.

@@ -20,6 +20,7 @@ from pathlib import Path
 from modelwright.monitor.due import ask, due, open_jobs
 from modelwright.serve.projects import ProjectFile
 from modelwright.serve.settings import Target
+from modelwright.store.errors import StoreUnavailable
 from modelwright.store.ports import Store
 from modelwright.store.records import JobState
 
@@ -76,7 +77,12 @@ class Retraining:
             self._start()
 
     def close(self) -> None:
-        """End the worker; it gives its job back."""
+        """End the worker, which gives its job back, and let another host's keeper take over at once."""
+        self._end_worker()
+        with contextlib.suppress(StoreUnavailable):  # then the lease runs out by itself
+            self._store.leases.release(self._lease, self._owner)
+
+    def _end_worker(self) -> None:
         if self._worker is None or self._worker.poll() is not None:
             return
         self._worker.terminate()
@@ -87,8 +93,11 @@ class Retraining:
             self._worker.wait()
 
     def _elected(self) -> bool:
-        name = f"retraining-keeper:{self._target.project}"
-        return self._store.leases.acquire(name, self._owner, seconds=_LEASE)
+        return self._store.leases.acquire(self._lease, self._owner, seconds=_LEASE)
+
+    @property
+    def _lease(self) -> str:
+        return f"retraining-keeper:{self._target.project}"
 
     def _work_waits(self) -> bool:
         waits = bool(open_jobs(self._store, self._target.project))
