@@ -8,6 +8,7 @@ import importlib.metadata
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import venv
@@ -224,6 +225,25 @@ def test_the_same_version_gives_the_same_bytes(
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_training_it_anew_counts_on(package: Path, tmp_path: Path) -> None:
+    """The commands behind ``tox -e train``: in a store of its own, the version never goes back."""
+    again = tmp_path / "again"
+    # The project's own data stands in for the file that its source names, which is not part of a package.
+    shutil.copytree(package, again, ignore=shutil.ignore_patterns("build", "*.egg-info"))
+    rows = package.parent / "titanic" / "data" / "synthetic.csv"
+    section = (again / "tox.ini").read_text().partition("[testenv:train]")[2]
+    lines = section.partition("commands =")[2].split("\n\n")[0].strip().splitlines()
+    train_it, package_it = (
+        line.format(toxinidir=again, posargs=f"--data {rows}").split()[1:] for line in lines
+    )
+    done = train(*train_it)
+    assert done.code == 0, done.err
+    done = run(*package_it)
+    assert done.code == 0, done.err
+    assert (again / "titanic_model" / "VERSION").read_text() == "2.0.0\n"
+    assert "--from-number 3" in (again / "tox.ini").read_text()
 
 
 def test_it_serves_where_it_is_told_to(package: Path) -> None:

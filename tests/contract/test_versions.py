@@ -50,6 +50,15 @@ def test_a_number_in_use_is_never_reserved(store):
     assert store.versions.reserve("iris") == 8
 
 
+def test_numbers_can_be_counted_from_a_later_one_and_never_back(store):
+    """A fresh store goes on where another ended; what was counted already stays counted."""
+    store.versions.count_from("iris", 5)
+    assert store.versions.reserve("iris") == 5
+    store.versions.count_from("iris", 3)
+    assert store.versions.reserve("iris") == 6
+    assert store.versions.reserve("fraud") == 1
+
+
 def test_versions_are_listed_newest_first(store):
     """The latest is the highest number, whatever the order of arrival."""
     for number in (2, 3, 1):

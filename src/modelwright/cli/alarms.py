@@ -164,7 +164,8 @@ def silence_(
     terminal.result(
         {"silent_until": until.isoformat(), "kinds": list(kinds)},
         lambda: terminal.print(
-            f"Alarms are silent until {until.astimezone().strftime('%Y-%m-%d %H:%M:%S')}."
+            f"Alarms{' of the kind ' + ', '.join(kinds) if kinds else ''} are silent until "
+            f"{until.astimezone().strftime('%Y-%m-%d %H:%M:%S %Z')}."
         ),
     )
 

@@ -77,6 +77,7 @@ def command(
 
     The exit status is 12 where drift was found and 0 where it was not.
     """
+    from modelwright.bundle.answers import called
     from modelwright.bundle.read import open_bundle
     from modelwright.cli.drift_rows import collect
     from modelwright.cli.live import live_bundle
@@ -104,7 +105,9 @@ def command(
             rows.columns,
             predictions=rows.predictions,
             schema=opened.schema.features,
-            settings=DriftSettings(psi=limit),
+            settings=DriftSettings(
+                psi=limit, names={entry.name: called(entry) for entry in opened.manifest.models}
+            ),
         )
         apart = None
         if against is not None:

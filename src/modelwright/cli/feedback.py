@@ -84,7 +84,7 @@ def import_(terminal: Terminal, *, file: str, project: str | None, client: str |
     data = importing.document()
 
     def show() -> None:
-        terminal.print(f"{data['read']} labels read from {file}:")
+        terminal.print(f"{data['read']:,} label{'' if data['read'] == 1 else 's'} read from {file}:")
         for outcome, count in data["outcomes"].items():
             if count:
                 terminal.print(f"  {count:>9,}  {_MEANINGS[outcome]}")
@@ -103,7 +103,7 @@ command.add_command(import_)
 _MEANINGS = {
     "joined": "joined to their prediction",
     "duplicate": "said before (duplicates)",
-    "corrected": "corrected what the same client said before",
+    "corrected": "corrected what was said before",
     "contradicting": "contradict what was said before, and do not count",
     "orphan": "wait for their prediction (orphans)",
     "late": "of the joined are late: about a version that is not live any more",

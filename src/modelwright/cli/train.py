@@ -14,13 +14,17 @@ from modelwright.cli.verb import project_argument, verb
         ("modelwright train", "the project here; an accepted version is released"),
         ("modelwright train examples/titanic --no-promote", "register it, let the champion answer"),
         ("modelwright train --data new.csv", "other data of the same form"),
+        ("modelwright train --from-number 8", "in a new store: go on after an earlier one's version 7"),
         ("modelwright train --json | jq .metrics", "for scripts"),
     ],
 )
 @project_argument
 @click.option("--data", metavar="SOURCE", help="Train on this data instead of the project's own.")
 @click.option("--no-promote", is_flag=True, help="Register the version, but do not make it champion.")
-def command(terminal: Terminal, *, path: str | None, data: str | None, no_promote: bool) -> None:
+@click.option("--from-number", type=click.IntRange(1), metavar="N", help="Number the version N or higher.")
+def command(
+    terminal: Terminal, *, path: str | None, data: str | None, no_promote: bool, from_number: int | None
+) -> None:
     """Train the candidates and register the winner.
 
     A version that reaches its floors, answers as the trained model did and is not worse than the
@@ -33,6 +37,8 @@ def command(terminal: Terminal, *, path: str | None, data: str | None, no_promot
     project, settings = open_project(terminal, path)
     with opened_store(settings) as store:
         assert store is not None  # noqa: S101 - it is made where it is not there
+        if from_number is not None:
+            store.versions.count_from(project.name, from_number)
         outcome = run_training(
             terminal, project, settings, store, data=data, release=not no_promote, actor="train"
         )

@@ -39,7 +39,7 @@ def images_md5(
     names = sorted(before if files is None else {_name(path, project_dir) for path in files})
     if not names:
         return ""
-    now = {name: _stamped(project_dir / name, before.get(name)) for name in names}
+    now = {name: _stamped(_path(name, project_dir), before.get(name)) for name in names}
     if now != before:
         _keep(working, dict([*list(known.items())[1 - _TABLES :], (table_md5, now)]))
     listing = json.dumps([{"md5": now[name][-1], "relpath": name} for name in names], sort_keys=True)
@@ -48,6 +48,11 @@ def images_md5(
 
 def _name(path: Path, project_dir: Path) -> str:
     return Path(os.path.relpath(path.absolute(), project_dir.absolute())).as_posix()
+
+
+def _path(name: str, project_dir: Path) -> Path:
+    """What ``_name`` was made of, also where ``project_dir`` is gone: ".." is taken by the letters."""
+    return Path(os.path.normpath(project_dir / name))
 
 
 def _stamped(path: Path, before: list[Any] | None) -> list[Any]:

@@ -47,12 +47,14 @@ class DriftSettings(msgspec.Struct, frozen=True, kw_only=True):
         psi: Least population stability index (net of what chance gives) of changed values.
         missing: Least rise or fall of the missing share.
         unseen: Least share of rows with a category, or beyond a range, that training never saw.
+        names: What people call each label of a model, by the model's name and the label as text.
     """
 
     level: float = 0.001
     psi: float = 0.2
     missing: float = 0.05
     unseen: float = 0.02
+    names: dict[str, dict[str, str]] = {}
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -72,6 +74,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         before, now: Mean, or share of what changed most, in training and in the window.
         spread_before, spread_now: Numbers: standard deviations.
         about: Categories: which one changed most, or is the most frequent new one.
+        called: What people call that one, where they call it otherwise.
         surplus: Values: the bin or category (place in the profile) with the largest gain; -1 for none.
         rows, rows_before: Rows with a value.
     """
@@ -90,6 +93,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     spread_before: float | None = None
     spread_now: float | None = None
     about: str = ""
+    called: str = ""
     surplus: int = -1
     rows: int
     rows_before: int
@@ -177,7 +181,8 @@ def compare(
             found += _checks(column, counts[column.name], settings)
     for name, answered in (predictions or {}).items():
         for finding in _checks(profile.predictions[name], answered, settings):
-            found.append(msgspec.structs.replace(finding, name=name, prediction=True))
+            called = settings.names.get(name, {}).get(finding.about, "")
+            found.append(msgspec.structs.replace(finding, name=name, prediction=True, called=called))
     untested = tuple(column.name for column in profile.columns if Kind(column.kind) in UNTESTED_KINDS)
     rows = max((each.rows for each in counts.values()), default=0)
     rows = rows or max((each.rows for each in (predictions or {}).values()), default=0)

@@ -10,6 +10,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from modelwright.bundle.answers import called
+from modelwright.bundle.format import ModelEntry
 from modelwright.bundle.read import Description
 from modelwright.errors import StorageFailure
 from modelwright.monitor import wording
@@ -66,7 +68,7 @@ class Following:
         self._memory = memory
         self._pictures = pictures
         self._models = description.manifest.models
-        settings = watch_settings(effective)
+        settings = watch_settings(effective, self._models)
         names = [entry.name for entry in self._models]
         self.watch = Watch(profile, description.schema.features, settings, models=names)
         nothing = Profile(rows=profile.rows, columns=())
@@ -81,7 +83,7 @@ class Following:
 
     def tune(self, effective: Effective) -> None:
         """Let thresholds hold that were set since."""
-        self.watch.settings = watch_settings(effective)
+        self.watch.settings = watch_settings(effective, self._models)
 
     def take(self, records: Sequence[PredictionRecord]) -> None:
         """Look at predictions, the oldest first; others than this version's are passed over."""
@@ -275,12 +277,12 @@ class Following:
         )
 
 
-def watch_settings(effective: Effective) -> WatchSettings:
-    """How closely to watch."""
+def watch_settings(effective: Effective, models: Sequence[ModelEntry]) -> WatchSettings:
+    """How closely to watch, and what the labels of the models are called."""
     monitor = effective.monitor
     return WatchSettings(
         window=monitor.window,
-        drift=DriftSettings(psi=monitor.drift.psi),
+        drift=DriftSettings(psi=monitor.drift.psi, names={entry.name: called(entry) for entry in models}),
         detectors=tuple(monitor.drift.detectors),
     )
 

@@ -34,17 +34,16 @@ def sentence(finding: Finding) -> str:
 
 def change(finding: Finding) -> str:
     """What changed, without its name."""
+    about = finding.called or finding.about
     if finding.topic is Topic.MISSING:
         return f"{percent(finding.now)} of the values are missing, in training {percent(finding.before)}"
     if finding.topic is Topic.UNSEEN:
-        if finding.about:
-            return (
-                f"{percent(finding.now)} of the values were never seen in training, such as '{finding.about}'"
-            )
+        if about:
+            return f"{percent(finding.now)} of the values were never seen in training, such as '{about}'"
         return f"{percent(finding.now)} of the values lie beyond the range of training"
     if finding.spread_before is None or finding.spread_now is None:
         return (
-            f"'{finding.about}' makes up {percent(finding.now)}, in training {percent(finding.before)} "
+            f"'{about}' makes up {percent(finding.now)}, in training {percent(finding.before)} "
             f"(PSI {finding.size:.2f})"
         )
     return f"{_moved(finding, finding.spread_before, finding.spread_now)} (PSI {finding.size:.2f})"

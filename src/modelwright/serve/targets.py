@@ -82,7 +82,18 @@ def _checked_label(
         return found
     shown = ", ".join(map(_spoken, entry.labels[:_MOST_SHOWN], names))
     more = f" and {len(names) - _MOST_SHOWN} more" if len(names) > _MOST_SHOWN else ""
-    raise BadBody(f"Must be one of the labels {shown}{more}.", kind="label_unknown", loc=where, given=value)
+    said = f"Must be one of the labels {shown}{more}"
+    if new_classes:
+        said += f", or a new one: {_form(entry)}"
+    raise BadBody(f"{said}.", kind="label_unknown", loc=where, given=value)
+
+
+def _form(entry: ModelEntry) -> str:
+    """What a further label of the model has to be, in words."""
+    kinds = {type(label) for label in entry.labels}
+    if kinds == {str}:
+        return f"a text of 1 to {_LONGEST_CLASS} characters"
+    return "a whole number" if kinds == {int} else "a number" if kinds == {float} else "of the same kind"
 
 
 def _spoken(label: Any, name: str) -> str:

@@ -36,6 +36,9 @@ class Versions(Protocol):
     def reserve(self, project: str) -> int:
         """Take the next version number of ``project``; never given twice, gaps are allowed."""
 
+    def count_from(self, project: str, number: int) -> None:
+        """Let the next version number of ``project`` be at least ``number``; it never goes back."""
+
     def add(self, record: VersionRecord) -> None:
         """Register a version under a reserved number. Raises ``Duplicate`` if it is taken."""
 

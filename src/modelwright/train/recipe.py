@@ -60,6 +60,8 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
         git_commit: Of the project at training; empty outside git.
         libraries: Versions of Python and of what shapes a model.
         machine: Kind of processor and system: results of floating point may differ between kinds.
+        directory: Where the project's folder was, from which paths of images start; empty in recipes of
+            releases that did not keep it.
     """
 
     format: int = FORMAT
@@ -71,6 +73,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     libraries: dict[str, str]
     machine: str
     images: str = ""
+    directory: str = ""
 
 
 def folder_of(work_dir: Path, version: int) -> Path:
@@ -120,6 +123,7 @@ def write(
         libraries=libraries,
         machine=machine(),
         images=images,
+        directory=str(project.directory.absolute()),
     )
     doing = "keeping what the version was made from"
     code = project.features_path

@@ -79,6 +79,7 @@ class Making:
         origin: Where all that was taken from, for people.
         machine: Kind of processor and system it was trained on; empty if nobody noted it.
         images: Content hash of the images that its rows point to; empty without any.
+        directory: Where the project's folder was; empty if nobody noted it.
     """
 
     project: Project
@@ -86,6 +87,7 @@ class Making:
     origin: str
     machine: str
     images: str = ""
+    directory: str = ""
 
 
 def reproduce(
@@ -171,7 +173,7 @@ def making_of(project: Project, record: VersionRecord, settings: Settings, place
             f"The recipe kept for version {record.number} names other data than the version itself.",
             "It belongs to another version of that number: restore the right one from a backup.",
         )
-    return Making(again, rows, "what was kept at the training", kept.machine, kept.images)
+    return Making(again, rows, "what was kept at the training", kept.machine, kept.images, kept.directory)
 
 
 def read_again(making: Making, project: Project) -> Read:
@@ -183,8 +185,11 @@ def read_again(making: Making, project: Project) -> Read:
         path = again.directory / "rows" / rows.md5 / rows.name
         bring_back(rows.md5, path, project_dir=project.directory, present=project.directory / rows.path)
         loaded = read_table(source, base=again.directory, missing=part.data.missing, materialised=path)
-        # Images are not brought back: they are where the rows' paths point, beside the data as it was.
+        # Images are not brought back: they are where the rows' paths point, beside the data as it was,
+        # which is elsewhere for a relative path once the project was moved.
         folders = image_folders(source, project.directory / rows.path, project.directory)
+        origin = Path(rows.origin)
+        folders += (origin if origin.is_dir() else origin.parent,) if origin.is_absolute() else ()
         return Dataset(DatasetVersion(rows.md5, path, path, 0, 0), loaded, folders)
 
     return read
@@ -231,8 +236,7 @@ def _changed(making: Making, record: VersionRecord, project: Project) -> Iterato
     yield from changed_libraries(record.environment, environment())
     if making.machine and making.machine != recipe.machine():
         yield f"the machine was {making.machine}, is {recipe.machine()} now"
-    md5s = [each.md5 for each in making.rows.values()]
-    if making.images and images_of(md5s, project) != making.images:
+    if making.images and making.images not in _images_now(making, project):
         yield "image files that the rows point to have changed, of which only today's are there"
     for name in _own_candidates(making.project):
         yield f"the candidate '{name}' is code of its own package, of which only today's is there"
@@ -243,6 +247,14 @@ def _changed(making: Making, record: VersionRecord, project: Project) -> Iterato
             "the project file or features.py that was kept is not the one that was trained with, "
             "or this release reads it with other defaults"
         )
+
+
+def _images_now(making: Making, project: Project) -> Iterator[str]:
+    """Content hashes of the images: by their paths from where the project is, and from where it was."""
+    md5s = [each.md5 for each in making.rows.values()]
+    yield images_of(md5s, project)
+    if making.directory:
+        yield images_of(md5s, dataclasses.replace(project, directory=Path(making.directory)))
 
 
 def _own_candidates(project: Project) -> Iterator[str]:

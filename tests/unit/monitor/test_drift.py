@@ -149,6 +149,10 @@ def test_predictions_are_compared_too(reference):
     drift = window_drift(known, table(1000, 5), predictions=answers, schema=SCHEMA)
     assert [(each.name, each.prediction) for each in drift.drifted] == [("model", True)]
     assert "The predictions: 'yes' makes up 90 %" in wording.sentence(drift.drifted[0])
+    named = DriftSettings(names={"model": {"no": "stays", "yes": "leaves"}})
+    drift = window_drift(known, table(1000, 5), predictions=answers, schema=SCHEMA, settings=named)
+    assert "The predictions: 'leaves' makes up 90 %" in wording.sentence(drift.drifted[0])
+    assert drift.drifted[0].about == "yes"
 
 
 def test_many_rare_categories_do_not_look_new():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -53,3 +55,29 @@ def test_a_changed_image_file_is_another_dataset_version(tmp_project, train):
         assert again.same and not again.changed
         told = reproduce(project, 1, store=store, settings=resolve(project))
         assert any("image files that the rows point to have changed" in each for each in told.changed)
+
+
+def test_a_version_is_made_again_from_images_elsewhere_after_its_project_moved(tmp_project, train, tmp_path):
+    """They are beside the data as it was, though the project's relative path leads there no more."""
+    folder = tmp_project(
+        {
+            "name": "marks",
+            "data": {"source": "../apart/data.csv", "target": "mark"},
+            "train": {"candidates": [{"decision_tree": {"max_depth": 2}}]},
+        }
+    )
+    apart = folder.parent / "apart"
+    apart.mkdir()
+    for place in range(40):
+        Image.new("RGB", (8, 8), (200 - place, 0, place)).save(apart / f"{place}.png")
+    rows = "".join(f"{place}.png,{'red' if place % 2 else 'blue'}\n" for place in range(40))
+    (apart / "data.csv").write_text("picture,mark\n" + rows)
+    first = train(folder)
+
+    moved = tmp_path / "somewhere" / "else" / "marks"
+    shutil.copytree(folder, moved)
+    shutil.rmtree(folder)
+    project = load(moved)
+    with open_store(path=project.working / "store.db") as store:
+        again = reproduce(project, first.version, store=store, settings=resolve(project))
+    assert again.same and not again.changed

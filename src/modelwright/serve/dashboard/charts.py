@@ -114,7 +114,7 @@ def over_time(
     """
     tell = word if callable(word) else "{:g}".format
     most = _most(series, lines=lines, moments=len(starts))
-    scale = nice(most)
+    scale = nice(most, whole=not lines)  # bars count: between 1 and 2 there is nothing
     top = scale[-1]
 
     def level(value: float) -> float:
@@ -145,13 +145,14 @@ def over_time(
     )
 
 
-def nice(most: float) -> tuple[float, ...]:
-    """Round values from 0 to just above ``most``."""
+def nice(most: float, *, whole: bool = False) -> tuple[float, ...]:
+    """Round values from 0 to just above ``most``; ``whole`` ones for counts."""
     if most <= 0 or not math.isfinite(most):
         return (0.0, 1.0)
-    rough = most / _TICKS
+    rough = max(most / _TICKS, 1.0) if whole else most / _TICKS
     size = 10 ** math.floor(math.log10(rough))
-    step = next(factor * size for factor in (1, 2, 2.5, 5, 10) if factor * size >= rough)
+    factors = (1, 2, 5, 10) if whole else (1, 2, 2.5, 5, 10)
+    step = next(factor * size for factor in factors if factor * size >= rough)
     return tuple(step * place for place in range(math.ceil(most / step - 1e-9) + 1))
 
 

@@ -80,7 +80,7 @@ def trend(found: Sequence[Measured], *, floor: float | None = None) -> Trend:
             )
             for each in ordered
         ),
-        rows=tuple(Tick(level(value), figure(value, 3)) for value in ticks),
+        rows=tuple(Tick(level(value), word) for value, word in zip(ticks, _words(ticks), strict=True)),
         times=tuple(
             Tick(across(each.time), f"{each.time:%-d %b %H:%M}")
             for each in ((ordered[0], ordered[-1]) if span > 1 else ordered[:1])
@@ -102,6 +102,16 @@ def _scale(least: float, most: float) -> tuple[float, tuple[float, ...]]:
     count = int((most - start) / step - 1e-9) + 1
     ticks = tuple(start + step * place for place in range(count + 1))
     return start, ticks
+
+
+def _words(ticks: Sequence[float]) -> list[str]:
+    """The ticks' numbers with as many digits as tell them apart."""
+    words: list[str] = []
+    for digits in range(3, 16):
+        words = [figure(value, digits) for value in ticks]
+        if len(set(words)) == len(words):
+            break
+    return words
 
 
 def _told(each: Measured) -> str:

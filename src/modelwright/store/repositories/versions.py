@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Select, case, select
+from sqlalchemy import Executable, Select, case, select
 from sqlalchemy.exc import IntegrityError
 
 from modelwright.store import rows
@@ -33,15 +33,23 @@ class SqlVersions:
         with self._database.write() as connection:
             return int(connection.execute(statement).scalar_one())
 
+    def count_from(self, project: str, number: int) -> None:
+        """Raise the project's counter, in one statement."""
+        with self._database.write() as connection:
+            connection.execute(self._raised(key(project, "project name"), number - 1))
+
+    def _raised(self, project: str, value: int) -> Executable:
+        return self._database.upsert(
+            counters,
+            {"project": project, "value": value},
+            on=["project"],
+            change={"value": case((counters.c.value < value, value), else_=counters.c.value)},
+        )
+
     def add(self, record: VersionRecord) -> None:
         """Insert; the counter follows if the number was not reserved, so that it is not given again."""
         row = rows.version_row(record)
-        counted = self._database.upsert(
-            counters,
-            {"project": row["project"], "value": record.number},
-            on=["project"],
-            change={"value": case((counters.c.value < record.number, record.number), else_=counters.c.value)},
-        )
+        counted = self._raised(row["project"], record.number)
         try:
             with self._database.write() as connection:
                 connection.execute(counted)

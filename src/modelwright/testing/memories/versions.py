@@ -32,6 +32,12 @@ class MemoryVersions(Repository):
         return self._tables.counters[name]
 
     @atomic
+    def count_from(self, project: str, number: int) -> None:
+        """Raise the counter."""
+        name = key(project, "project name")
+        self._tables.counters[name] = max(self._tables.counters.get(name, 0), number - 1)
+
+    @atomic
     def add(self, record: VersionRecord) -> None:
         """Keep it, and never give its number again."""
         row = rows.version_row(record)

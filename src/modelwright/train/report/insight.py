@@ -36,7 +36,7 @@ class Mistake:
         row: Its place in the data, from 1.
         truth, answer: What was so, and what was answered.
         weight: The probability that was given to the wrong label, or how far off the value was.
-        values: The most important columns as the row has them.
+        values: The most important columns as the row has them; a picture as a small one, a data URL.
     """
 
     row: int

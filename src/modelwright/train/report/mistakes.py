@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from modelwright.bundle.pictures import Picture, PictureInvalid, data_url
 from modelwright.schema.metrics import Task
 from modelwright.train.report.insight import Mistake
 from modelwright.train.report.subject import Subject
@@ -14,6 +16,7 @@ from modelwright.train.report.subject import Subject
 _MISTAKES = 8
 _VALUES = 5
 _LONGEST = 48
+_SIDE = 96  # pixels of a picture's longer side
 
 
 def mistakes(subject: Subject, ranked: Sequence[str]) -> tuple[Mistake, ...]:
@@ -51,9 +54,23 @@ def mistakes(subject: Subject, ranked: Sequence[str]) -> tuple[Mistake, ...]:
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, Picture):
+        return _thumbnail(value)
     if isinstance(value, np.datetime64):
         return "" if np.isnat(value) else str(value.astype("datetime64[s]")).replace("T", " ")
     if isinstance(value, float | np.floating):
         return "" if np.isnan(value) else f"{value:.6g}"
     text = " ".join(str(value).split())
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+
+
+def _thumbnail(picture: Picture) -> str:
+    """A small copy as a data URL, so that the page needs no file; the name where the file is gone."""
+    try:
+        small = picture.image.copy()
+    except (OSError, PictureInvalid):
+        return f"{picture[: _LONGEST - 1]}…"
+    small.thumbnail((_SIDE, _SIDE))
+    file = io.BytesIO()
+    small.save(file, "JPEG", quality=80)
+    return data_url(file.getvalue())

@@ -29,6 +29,7 @@ _MOST_CURVES = 8
 _MOST_CELLS = 20
 _MOST_COLUMNS = 15
 _MOST_POINTS = 2_000
+_KNOWN_FROM = 5  # rows in a bin of the calibration
 _BINS = 10
 _LONGEST = 22
 
@@ -188,8 +189,10 @@ def _calibration(axes: Any, made: Made) -> bool:
         full = counts > 0
         mean = np.bincount(bins, weights=score, minlength=_BINS)[full] / counts[full]
         share = np.bincount(bins, weights=positive, minlength=_BINS)[full] / counts[full]
-        axes.plot(mean, share, color=colour, lw=1.4, label=name)
-        axes.scatter(mean, share, color=colour, s=12 + 90 * counts[full] / counts.sum())
+        # Of a row or two a share is 0 or 1: they are dots, and the line goes through what is known better.
+        known = counts[full] >= _KNOWN_FROM
+        axes.plot(mean[known], share[known], color=colour, lw=1.4)
+        axes.scatter(mean, share, color=colour, s=12 + 90 * counts[full] / counts.sum(), label=name)
     axes.plot([0, 1], [0, 1], color=_GREY, lw=1, ls=":")
     axes.set(title="Calibration", xlabel="probability answered", ylabel="share that was so")
     return _finish_curves(axes, curves, "upper left")

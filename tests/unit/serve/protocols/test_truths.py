@@ -124,6 +124,9 @@ def test_targets_are_what_the_models_know():
     ):  # fmt: skip
         with pytest.raises(BadBody):
             checked_target(models, value, (), **options)
+    with pytest.raises(BadBody) as refused:
+        checked_target([model("a", "b")], 7, (), new_classes=True)
+    assert refused.value.problems[0]["msg"].endswith("or a new one: a text of 1 to 200 characters.")
     assert checked_target(iris, 2, (), new_classes=True) == 2
     assert checked_target(iris, "2", (), new_classes=True, text=True) == 2
     assert checked_target([model("a", "b")], "c", (), new_classes=True) == "c"

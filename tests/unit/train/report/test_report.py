@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import base64
+import io
 from datetime import UTC, datetime
 
 import numpy as np
 import pytest
 import yaml
+from PIL import Image
 
+from modelwright.bundle.pictures import Picture
 from modelwright.bundle.read import open_bundle
 from modelwright.project.load import load
 from modelwright.store.engine import open_store
 from modelwright.train.report.facts import FILE, NoReport, kept
+from modelwright.train.report.mistakes import _shown
 from modelwright.train.report.page import card, page
 from modelwright.train.report.since import since
 from unit.train.conftest import made_csv, train_in
@@ -107,3 +112,16 @@ def test_facts_that_are_gone_or_damaged_are_told(outcome, tmp_path):
     (tmp_path / FILE).write_bytes(whole[: len(whole) // 2])
     with pytest.raises(NoReport, match="cannot be read"):
         kept(tmp_path, 7)
+
+
+def test_a_picture_among_the_mistakes_is_a_small_copy_of_it(tmp_path):
+    """The page needs no file; where the file is gone, its name stands there."""
+    file = tmp_path / "large.png"
+    Image.new("RGBA", (800, 400), (200, 30, 30, 255)).save(file)
+    picture = Picture.stored(file)
+    head, _, body = _shown(picture).partition(",")
+    assert head == "data:image/jpeg;base64"
+    with Image.open(io.BytesIO(base64.b64decode(body))) as small:
+        assert small.size == (96, 48) and small.getpixel((10, 10))[0] > 190
+    file.unlink()
+    assert _shown(picture).startswith("image:sha256=") and len(_shown(picture)) == 48

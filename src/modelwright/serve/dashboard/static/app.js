@@ -26,6 +26,10 @@
   tell();
   setInterval(() => { if (!document.hidden) tell(); }, 1000);
 
+  // On a phone the pages stand in a row that scrolls: the one that is open is in sight.
+  const here = document.querySelector(".side nav [aria-current=page]");
+  if (here) here.parentElement.scrollLeft = here.offsetLeft - (here.parentElement.clientWidth - here.offsetWidth) / 2;
+
   // Parts that the server sends anew.
   const pulse = document.getElementById("pulse");
   const beat = (state, words) => {
