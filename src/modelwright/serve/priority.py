@@ -100,9 +100,22 @@ def _make_group_nice(niceness: int) -> bool:
 
 def spare_a_core() -> None:
     """Stay away from one of the cores, where there are more than two."""
+    _keep_off(1, least=2)
+
+
+def leave_cores_to(workers: int) -> None:
+    """Stay away from a core for each worker, where as many remain; what is started then does as well.
+
+    A worker that has used its share of a core waits for the end of whoever's turn it is there, a tick of
+    4 ms, however short a turn it asked for itself.
+    """
+    _keep_off(workers, least=workers)
+
+
+def _keep_off(count: int, *, least: int) -> None:
     if not hasattr(os, "sched_setaffinity"):
         return
     cores = sorted(os.sched_getaffinity(0))
-    if len(cores) > 2:
+    if len(cores) - count >= least:
         with contextlib.suppress(OSError):  # a container may forbid it
-            os.sched_setaffinity(0, cores[1:])
+            os.sched_setaffinity(0, cores[count:])

@@ -91,3 +91,15 @@ def test_one_core_is_spared_only_where_others_remain() -> None:
             f"os.sched_setaffinity(0, {mine})\npriority.spare_a_core()\nprint(len(os.sched_getaffinity(0)))"
         )
         assert int(told) == (count - 1 if count > 2 else count)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_workers_have_cores_to_themselves_where_as_many_remain(workers: int) -> None:
+    """Two workers on four cores leave two to the others; on three they share them all."""
+    cores = sorted(os.sched_getaffinity(0))
+    for count in range(1, len(cores) + 1):
+        told = said(
+            f"os.sched_setaffinity(0, {set(cores[:count])})\npriority.leave_cores_to({workers})\n"
+            "print(len(os.sched_getaffinity(0)))"
+        )
+        assert int(told) == (count - workers if count >= 2 * workers else count)

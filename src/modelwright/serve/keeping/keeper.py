@@ -20,6 +20,7 @@ from modelwright.serve.keeping.delivery import Delivery
 from modelwright.serve.keeping.opening import PATIENCE, Opened, patiently
 from modelwright.serve.keeping.retraining import Retraining
 from modelwright.serve.keeping.rollouts import Rollouts
+from modelwright.serve.priority import leave_cores_to
 from modelwright.serve.processes import announce
 from modelwright.serve.settings import Child, Target, Word
 from modelwright.store.errors import StoreUnavailable
@@ -182,6 +183,7 @@ def run_keeper(
     except ModelwrightError as error:
         tell(Word.failed(error))
         return
+    leave_cores_to(child.settings.workers)
     announce(Path(child.run_dir), "keeper", 0)
     tell(Word(state="ready"))
     gc.collect()

@@ -17,7 +17,7 @@ from modelwright.errors import ModelwrightError
 from modelwright.monitor.monitors import Monitors, Watched
 from modelwright.serve.keeping.stores import Stores
 from modelwright.serve.live import Assigned, LiveFile
-from modelwright.serve.priority import step_back
+from modelwright.serve.priority import leave_cores_to, step_back
 from modelwright.serve.processes import announce
 from modelwright.serve.projects import ProjectFile
 from modelwright.serve.settings import Child, Target
@@ -132,6 +132,7 @@ def run_monitor(child: Child, stopped: Callable[[float], bool]) -> None:
         stopped: Waits so many seconds; whether to stop.
     """
     step_back(_NICE)
+    leave_cores_to(child.settings.workers)
     stores = _opened(child, stopped)
     if stores is None:
         return
