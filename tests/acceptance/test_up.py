@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import gzip
 import json
@@ -109,7 +110,7 @@ def test_answers_are_on_record(iris):
         assert status == 200
         assert answer["prediction_name"] == "setosa"
         assert get(f"{server.url}/health")[1]["status"] in {"ok", "healthy"}
-    with sqlite3.connect(iris / ".modelwright" / "store.db") as store:
+    with contextlib.closing(sqlite3.connect(iris / ".modelwright" / "store.db")) as store:
         (count,) = store.execute(
             "select count(*) from mw_predictions where id = ?", [answer["prediction_id"]]
         ).fetchone()
