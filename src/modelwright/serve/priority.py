@@ -113,9 +113,10 @@ def leave_cores_to(workers: int) -> None:
 
 
 def _keep_off(count: int, *, least: int) -> None:
+    """Stay away from the last cores: on the first the system itself has most to do."""
     if not hasattr(os, "sched_setaffinity"):
         return
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) - count >= least:
         with contextlib.suppress(OSError):  # a container may forbid it
-            os.sched_setaffinity(0, cores[count:])
+            os.sched_setaffinity(0, cores[: len(cores) - count])
