@@ -6,6 +6,7 @@ DVC's remote, where the repository has one. What is brought back is hashed again
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -105,6 +106,8 @@ def _pull(repo: Any, md5: str) -> str:
         repo.cloud.pull([HashInfo("md5", md5)])
     except (DvcException, OSError) as error:
         return " ".join(str(error).split())
+    finally:
+        gc.collect()  # DVC leaves its index of the remote open, an SQLite file, for the collector to close
     return ""
 
 
