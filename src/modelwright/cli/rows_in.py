@@ -144,6 +144,10 @@ def _image_file(value: object, folder: Path) -> Path | None:
         return None
 
 
+def _absent(path: str) -> InputUnreadable:
+    return InputUnreadable(f"There is no file {_name(path)}.", remedy(Path(path)))
+
+
 def _file_rows(
     path: str,
     form: str | None,
@@ -153,6 +157,8 @@ def _file_rows(
 ) -> Iterator[Row]:
     form = form or (None if path == "-" else form_of(path))
     if form is None and path != "-":
+        if not Path(path).exists():
+            raise _absent(path)
         raise InputUnreadable(
             f"The form of {path} is not known by its name.",
             f"Say it with --from: {', '.join(dict.fromkeys(FORMS.values()))}.",
@@ -173,7 +179,7 @@ def _file_rows(
             "Save it as UTF-8, or convert it with: iconv -f latin1 -t utf-8",
         ) from error
     except FileNotFoundError as error:
-        raise InputUnreadable(f"There is no file {_name(path)}.", remedy(Path(path))) from error
+        raise _absent(path) from error
     except OSError as error:
         raise InputUnreadable(
             f"{_name(path)} cannot be read: {error.strerror or error}.", "Check the path."

@@ -170,3 +170,11 @@ def test_a_file_that_is_not_there(mw, profiled, tmp_path):
     result = mw("drift", tmp_path / "no.csv", "--bundle", profiled, "--json")
     assert result.code == 4
     assert "no.csv" in json.loads(result.err.splitlines()[-1])["error"]["reason"]
+
+
+def test_a_mistyped_file_without_a_form_is_missing_first_of_all(mw, profiled, rows):
+    """What form it has is no question while it is not there."""
+    written = rows("sales.csv", count=5)
+    result = mw("drift", written.with_suffix(".cv"), "--bundle", profiled)
+    assert result.code == 4
+    assert "There is no file" in result.err and "Did you mean 'sales.csv'?" in result.err
