@@ -13,7 +13,7 @@ from modelwright.bundle.trees import MOST_NODES
 from modelwright.train.catalogue import Candidate
 
 KEPT_NODES = 2_000_000
-"""Nodes of a forest that was kept smaller: about 100 MB of bundle, and of memory in a server."""
+"""Nodes of a forest that was kept smaller; one of a hundred trees with two labels made a bundle of 16 MB."""
 
 _TREES = "n_estimators"
 _LEAF = "min_samples_leaf"
@@ -47,14 +47,14 @@ def kept_small(
         most: Nodes of a forest that is left as it is.
         kept: Nodes of one that is not.
     """
-    count = int(candidate.settings.get(_TREES, _LIBRARYS_TREES))
-    if not _is_free_forest(candidate) or count * 2 * rows <= most:
-        return candidate, ""
+    count = candidate.settings.get(_TREES, _LIBRARYS_TREES)
+    if not isinstance(count, int) or count * 2 * rows <= most or not _is_free_forest(candidate):
+        return candidate, ""  # other estimators may mean anything by that setting
     grown = count * _nodes(grow(candidate.with_settings({_TREES: 1})))
     if grown <= most:
         return candidate, ""
     leaf = 1 + int(_SHARE * rows * count * 2 / kept)
-    while count * _nodes(grow(candidate.with_settings({_TREES: 1, _LEAF: leaf}))) > kept:
+    while leaf < rows and count * _nodes(grow(candidate.with_settings({_TREES: 1, _LEAF: leaf}))) > kept:
         leaf += 1 + leaf // 4
     return candidate.with_settings({_LEAF: leaf}), (
         f"{_LEAF} is {leaf}: with leaves of one row its {count} trees would have {grown:,} nodes together, "

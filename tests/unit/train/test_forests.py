@@ -72,3 +72,9 @@ def test_a_forest_that_fits_is_left_alone(grow):
     assert kept_small(given, grow, ROWS, most=400_000, kept=5_000) == (given, "")
     assert [settings["n_estimators"] for settings in grow.grown] == [1]
     assert KEPT_NODES < MOST_NODES
+
+
+def test_more_trees_than_nodes_end_as_well(grow):
+    """No leaf makes so many trees small enough: the search for one ends, and the bundle's limit speaks."""
+    chosen, _ = kept_small(candidate({"random_forest": {"n_estimators": 6_000}}), grow, ROWS, **LIMITS)
+    assert chosen.settings["min_samples_leaf"] >= ROWS
